@@ -1,0 +1,5 @@
+//! Refuses to build over broken migrations.
+
+fn main() {
+    stairwell::build::check("../migrations");
+}

@@ -1,0 +1,86 @@
+//! SHA-256 digests of scripts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+/// A SHA-256 digest, written as 64 lower-case hexadecimal digits, as `sha256sum` does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Checksum([u8; 32]);
+
+/// The text is not 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a checksum is 64 hexadecimal digits (SHA-256)")]
+pub struct ChecksumError;
+
+impl Checksum {
+    /// The digest of these bytes as they are. Line ends and a byte order mark are the caller's to settle first.
+    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of these parts, each ended by a zero byte so that no two lists of parts share one.
+    pub(crate) fn of_parts<'a>(parts: impl Iterator<Item = &'a str>) -> Self {
+        // One call of the hasher, and not one a part: parts are words, and short.
+        let mut joined = String::new();
+        for part in parts {
+            joined.push_str(part);
+            joined.push('\0');
+        }
+        Self::of(joined)
+    }
+
+    /// The first eight digits, for a line in which two digests stand side by side.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(8).collect()
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Checksum({self})")
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = ChecksumError;
+
+    fn from_str(text: &str) -> Result<Self, ChecksumError> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(ChecksumError);
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| ChecksumError)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| ChecksumError)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_what_sha256sum_prints() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Checksum::of("").to_string(), empty);
+        assert_eq!(empty.parse(), Ok(Checksum::of("")));
+    }
+
+    #[test]
+    fn anything_but_64_hexadecimal_digits_is_refused() {
+        for text in ["", "abc", &"g".repeat(64), &"é".repeat(32), &"0".repeat(65)] {
+            assert_eq!(text.parse::<Checksum>(), Err(ChecksumError));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Postgres migrations that are part of your Cargo build.
+//!
+//! Three crates of a workspace use this one:
+//!
+//! * the app's `build.rs` calls [`build::check`], which turns every defect of the migrations folder into a compile error;
+//! * the app embeds the folder with [`include_dir!`](https://docs.rs/include_dir) (feature `embed`), and applies it when it starts with
+//!   `postgres::Migrator` (feature `postgres`);
+//! * the `xtask` member, crate `stairwell-xtask`, gives `cargo xtask db …`.
+//!
+//! Without features it is what a build script wants to compile: no Postgres client, no async runtime.
+//!
+//! Deciding is pure and doing is thin: files become a [`MigrationSet`], a set and what the database has become a [`Plan`], and a plan
+//! is run.
+//!
+//! ```
+//! use stairwell::{Inspection, Rule};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! std::fs::write(folder.path().join("1_create_users.up.sql"), "CREATE TABLE users (id bigint PRIMARY KEY);")?;
+//! let found: Inspection = stairwell::inspect(folder.path())?;
+//! assert_eq!(found.findings[0].rule, Rule::MissingDown);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it does not do: it is no ORM, it has no migrations in Rust code, and it knows no database but Postgres (12 and later). The
+//! lexer in [`sql`] tells where statements begin and what they do to a transaction, and nothing more: what is sent to the server is
+//! the script as it stands.
+
+pub mod build;
+mod checksum;
+mod diagnostic;
+mod directory;
+#[cfg(feature = "embed")]
+mod embedded;
+pub mod local;
+pub mod lock;
+pub mod migration;
+pub mod plan;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+mod set;
+pub mod sql;
+mod version;
+
+pub use checksum::{Checksum, ChecksumError};
+pub use diagnostic::{Color, Diagnostic, Rule, Severity};
+pub use directory::{FolderError, inspect};
+#[cfg(feature = "embed")]
+pub use embedded::inspect as inspect_embedded;
+#[cfg(feature = "embed")]
+pub use include_dir;
+pub use plan::{OutOfOrder, Plan, Target};
+pub use set::{Findings, Inspection, MigrationSet, SetError, Source};
+pub use version::{Version, VersionError};

@@ -1,0 +1,421 @@
+//! Which server and which database.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Config, NoTls};
+
+use super::error::ConnectError;
+use super::passfile;
+
+/// Where to connect. Neither `Display` nor `Debug` shows the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database {
+    config: Config,
+}
+
+/// A connection string or variable that cannot be used. No message repeats a value: it may be the password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// The scheme is not Postgres'.
+    #[error(
+        "`{0}://` is not a Postgres URL\n  = help: write `postgresql://user:password@host:5432/database`; `postgres://` and SQLAlchemy's `postgresql+driver://` work, too"
+    )]
+    Scheme(String),
+    /// Neither a URL nor `key=value` pairs.
+    #[error(
+        "the connection string cannot be read: {0}\n  = help: write `postgresql://user:password@host:5432/database`, with `%40` for an `@` and `%2F` for a `/` in user or password"
+    )]
+    Syntax(String),
+    /// A parameter that nobody knows.
+    #[error(
+        "unknown parameter `{0}` in the connection string\n  = help: remove it; what libpq calls a connection parameter is understood"
+    )]
+    Parameter(String),
+    /// TLS is asked for in a way that this version cannot give.
+    #[error(
+        "`sslmode={0}` asks for TLS, and this version connects without it\n  = help: connect through a tunnel (`ssh -L`), or over a network that you trust with `sslmode=disable`"
+    )]
+    Tls(String),
+    /// A variable whose value is wrong.
+    #[error("the variable `{name}` has a value that cannot be used: {why}")]
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong.
+        why: &'static str,
+    },
+}
+
+/// Parameters of drivers and poolers that say nothing about where and as whom to connect.
+const DRIVER_ONLY: [&str; 9] = [
+    "client_encoding",
+    "command_timeout",
+    "connection_limit",
+    "fallback_application_name",
+    "max_cached_statement_lifetime",
+    "pgbouncer",
+    "pool_timeout",
+    "prepared_statement_cache_size",
+    "statement_cache_size",
+];
+
+impl Database {
+    /// Reads `postgresql://…` (also `postgres://` and, as SQLAlchemy writes it, `postgresql+asyncpg://`) or libpq's `key=value …`.
+    pub fn parse(text: &str) -> Result<Self, DatabaseError> {
+        let text = text.trim();
+        let plain = match text.split_once("://") {
+            Some((scheme, rest)) => {
+                let base = scheme.split('+').next().unwrap_or_default().to_ascii_lowercase();
+                if !matches!(base.as_str(), "postgres" | "postgresql") {
+                    // What stands there may be a password if the string is garbled; a scheme has letters and few others.
+                    let shown = if scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b)) {
+                        scheme
+                    } else {
+                        "…"
+                    };
+                    return Err(DatabaseError::Scheme(shown.to_owned()));
+                }
+                format!("postgresql://{}", plain_query(rest)?)
+            }
+            None => text.to_owned(),
+        };
+        let config: Config = plain.parse().map_err(|error: tokio_postgres::Error| {
+            // The inner error names the key and never the value.
+            let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            DatabaseError::Syntax(if text.contains("://") {
+                why
+            } else {
+                "expected `key=value` pairs or a URL".to_owned()
+            })
+        })?;
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(DatabaseError::Tls("require".to_owned()));
+        }
+        Ok(Self { config })
+    }
+
+    /// What libpq's variables say (`PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, …), or `None` where they name no server
+    /// and no database. `variable` looks one up.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, DatabaseError> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        if set("PGSERVICE").is_some() {
+            return Err(DatabaseError::Variable {
+                name: "PGSERVICE",
+                why: "service files are not read; set PGHOST, PGUSER and PGDATABASE, or DATABASE_URL",
+            });
+        }
+        if ["PGHOST", "PGHOSTADDR", "PGDATABASE"].iter().all(|name| set(name).is_none()) {
+            return Ok(None);
+        }
+        Self { config: Config::new() }.with_defaults(variable).map(Some)
+    }
+
+    /// Fills what the connection string left open from libpq's variables, the password file and libpq's own defaults.
+    ///
+    /// A URL that names a host and no port means 5432, whatever `PGPORT` says.
+    pub fn with_defaults(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, DatabaseError> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let config = &mut self.config;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            if let Some(address) = set("PGHOSTADDR") {
+                config.hostaddr(
+                    address
+                        .parse::<IpAddr>()
+                        .map_err(|_| DatabaseError::Variable { name: "PGHOSTADDR", why: "it is no IP address" })?,
+                );
+            }
+            match set("PGHOST") {
+                Some(hosts) => hosts.split(',').for_each(|host| {
+                    config.host(host);
+                }),
+                None if config.get_hostaddrs().is_empty() => {
+                    let sockets = ["/var/run/postgresql", "/tmp"]
+                        .into_iter()
+                        .find(|dir| Path::new(dir).join(".s.PGSQL.5432").exists());
+                    config.host(sockets.unwrap_or("localhost"));
+                }
+                None => {}
+            }
+        }
+        if config.get_ports().is_empty()
+            && let Some(port) = set("PGPORT")
+        {
+            config.port(
+                port.parse().map_err(|_| DatabaseError::Variable { name: "PGPORT", why: "it is no port number" })?,
+            );
+        }
+        if config.get_user().is_none()
+            && let Some(user) = set("PGUSER")
+        {
+            config.user(user);
+        }
+        if config.get_dbname().is_none()
+            && let Some(name) = set("PGDATABASE")
+        {
+            config.dbname(name);
+        }
+        if config.get_options().is_none()
+            && let Some(options) = set("PGOPTIONS")
+        {
+            config.options(options);
+        }
+        if config.get_connect_timeout().is_none()
+            && let Some(seconds) = set("PGCONNECT_TIMEOUT")
+        {
+            let seconds: u64 = seconds.parse().map_err(|_| DatabaseError::Variable {
+                name: "PGCONNECT_TIMEOUT",
+                why: "it is no number of seconds",
+            })?;
+            if seconds > 0 {
+                config.connect_timeout(std::time::Duration::from_secs(seconds));
+            }
+        }
+        if let Some(mode) = set("PGSSLMODE") {
+            match mode.as_str() {
+                "disable" | "allow" | "prefer" => {}
+                _ => return Err(DatabaseError::Tls(mode)),
+            }
+        }
+        if self.config.get_password().is_none() {
+            let password = set("PGPASSWORD").or_else(|| passfile::password(&self, &set));
+            if let Some(password) = password {
+                self.config.password(password);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The database's name: as given, or the user's as Postgres has it.
+    pub fn name(&self) -> &str {
+        self.config.get_dbname().or(self.config.get_user()).unwrap_or("postgres")
+    }
+
+    /// The role to connect as, if one is given.
+    pub fn user(&self) -> Option<&str> {
+        self.config.get_user()
+    }
+
+    /// Another database on the same server, as the same role.
+    #[must_use]
+    pub fn with_name(&self, name: &str) -> Self {
+        let mut config = self.config.clone();
+        config.dbname(name);
+        Self { config }
+    }
+
+    /// The hosts as a person reads them: names, addresses, or a socket's folder.
+    pub fn hosts(&self) -> Vec<String> {
+        let named = self.config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            #[cfg(unix)]
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let mut hosts: Vec<String> = named.collect();
+        if hosts.is_empty() {
+            hosts.extend(self.config.get_hostaddrs().iter().map(ToString::to_string));
+        }
+        hosts
+    }
+
+    /// The port of the first host.
+    pub fn port(&self) -> u16 {
+        self.config.get_ports().first().copied().unwrap_or(5432)
+    }
+
+    /// Whether every host is this machine: a socket, `localhost`, or a loopback address.
+    pub fn is_loopback(&self) -> bool {
+        let host_is_local = |host: &Host| match host {
+            Host::Tcp(name) => {
+                name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            }
+            #[cfg(unix)]
+            Host::Unix(_) => true,
+        };
+        let addresses = self.config.get_hostaddrs();
+        // An address, where given, is where the connection goes, whatever the name beside it says.
+        if addresses.is_empty() {
+            !self.config.get_hosts().is_empty() && self.config.get_hosts().iter().all(host_is_local)
+        } else {
+            addresses.iter().all(IpAddr::is_loopback)
+        }
+    }
+
+    /// A plain connection with the blocking client, for whatever an app or a test has to ask.
+    ///
+    /// Call it outside of an async runtime (`tokio::task::spawn_blocking`), as all of the `postgres` crate.
+    pub fn connect(&self) -> Result<postgres::Client, ConnectError> {
+        postgres::Config::from(self.config.clone()).connect(NoTls).map_err(|error| ConnectError::new(self, &error))
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` on {}", self.name(), self.hosts().join(", "))?;
+        match self.port() {
+            5432 => Ok(()),
+            port => write!(f, ":{port}"),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Database({self})")
+    }
+}
+
+/// The URL behind `://`, with its query in the words of libpq.
+fn plain_query(rest: &str) -> Result<String, DatabaseError> {
+    // A `?` before the `@` belongs to the password.
+    let credentials = rest.find('@').unwrap_or(0);
+    let Some(at) = rest.get(credentials..).and_then(|tail| tail.find('?')) else {
+        return Ok(rest.to_owned());
+    };
+    let (before, query) = rest.split_at(credentials + at);
+    let mut kept = Vec::new();
+    for pair in query.trim_start_matches('?').split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match (key, value) {
+            ("ssl" | "sslmode", "disable" | "false" | "0") => kept.push("sslmode=disable".to_owned()),
+            ("ssl" | "sslmode", "prefer" | "allow") => kept.push("sslmode=prefer".to_owned()),
+            ("ssl" | "sslmode", mode) => {
+                return Err(DatabaseError::Tls(mode.chars().take(20).collect()));
+            }
+            (key, _) if DRIVER_ONLY.contains(&key) => {}
+            (key, _) if LIBPQ.contains(&key) => kept.push(pair.to_owned()),
+            (key, _) => return Err(DatabaseError::Parameter(key.chars().take(60).collect())),
+        }
+    }
+    Ok(if kept.is_empty() { before.to_owned() } else { format!("{before}?{}", kept.join("&")) })
+}
+
+/// What `tokio_postgres::Config` reads.
+const LIBPQ: [&str; 16] = [
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "load_balance_hosts",
+    "options",
+    "password",
+    "port",
+    "target_session_attrs",
+    "user",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(text: &str) -> Database {
+        Database::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_schemes_of_other_tools_are_understood() {
+        for scheme in
+            ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg2", "postgres+psycopg", "POSTGRESQL"]
+        {
+            let database = database(&format!("{scheme}://u:p@db.example:6432/shop?statement_cache_size=0"));
+            assert_eq!(
+                (database.name(), database.port(), database.hosts()),
+                ("shop", 6432, vec!["db.example".to_owned()])
+            );
+        }
+        assert_eq!(Database::parse("mysql://u@h/d"), Err(DatabaseError::Scheme("mysql".into())));
+    }
+
+    #[test]
+    fn no_text_shows_the_password() {
+        let secrets = [
+            "postgresql://u:hunter2@h/d",
+            "postgresql://u:hunter2%40@h/d?host=/tmp",
+            "host=h user=u password=hunter2",
+            "postgres://h/d?password=hunter2",
+        ];
+        for text in secrets {
+            let database = database(text);
+            assert!(!format!("{database} {database:?} {database:#?}").contains("hunter2"), "{text}");
+        }
+        for text in [
+            "password=hunter2 bogus",
+            "postgresql://u:hunter2@h:port/d",
+            "hunter2://u",
+            "hunter2",
+            "postgresql://u:hunter2@h/d?bogus=hunter2",
+        ] {
+            let error = Database::parse(text).map(|_| ()).unwrap_err();
+            assert!(text == "hunter2://u" || !format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_string_leaves_open_comes_from_libpqs_variables() {
+        let variable = |name: &str| {
+            Some(
+                match name {
+                    "PGHOST" => "/run/sockets",
+                    "PGPORT" => "5433",
+                    "PGUSER" => "ann",
+                    "PGDATABASE" => "shop",
+                    "PGPASSWORD" => "hunter2",
+                    _ => return None,
+                }
+                .to_owned(),
+            )
+        };
+        let all = Database::from_variables(variable).unwrap().unwrap();
+        assert_eq!(all.to_string(), "`shop` on /run/sockets:5433");
+        let given = database("postgresql://bob@other/x").with_defaults(variable).unwrap();
+        assert_eq!((given.to_string(), given.user()), ("`x` on other".to_owned(), Some("bob")));
+        assert_eq!(Database::from_variables(|_| None), Ok(None));
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for text in [
+            "postgresql://localhost/d",
+            "postgresql://127.0.0.9/d",
+            "postgresql://[::1]/d",
+            "postgresql:///d?host=/tmp",
+            "host=localhost",
+        ] {
+            assert!(database(text).is_loopback(), "{text}");
+        }
+        for text in [
+            "postgresql://db/d",
+            "postgresql://localhost,db/d",
+            "postgresql://10.0.0.1/d",
+            "postgresql://localhost/d?hostaddr=10.0.0.1",
+            "postgresql://localhost.example.com/d",
+        ] {
+            assert!(!database(text).is_loopback(), "{text}");
+        }
+    }
+
+    #[test]
+    fn tls_that_cannot_be_had_is_refused_and_not_left_out() {
+        for text in [
+            "postgresql://h/d?sslmode=require",
+            "postgresql://h/d?ssl=true",
+            "postgresql://h/d?sslmode=verify-full",
+            "host=h sslmode=require",
+        ] {
+            assert!(matches!(Database::parse(text), Err(DatabaseError::Tls(_))), "{text}");
+        }
+    }
+}

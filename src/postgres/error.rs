@@ -1,0 +1,233 @@
+//! What can go wrong between here and the server.
+
+use std::error::Error as _;
+use std::fmt;
+use std::time::Duration;
+
+use tokio_postgres::error::DbError;
+
+use super::database::Database;
+use super::failure::ScriptFailure;
+use crate::migration::Direction;
+use crate::plan::PlanError;
+
+/// No connection. It says where, what the server or the system said, and what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot connect to the database {place}: {reason}{}", help.as_ref().map(|help| format!("\n  = help: {help}")).unwrap_or_default())]
+pub struct ConnectError {
+    place: String,
+    reason: String,
+    help: Option<String>,
+    sqlstate: Option<String>,
+}
+
+impl ConnectError {
+    pub(super) fn new(database: &Database, error: &tokio_postgres::Error) -> Self {
+        let server = error.as_db_error();
+        let reason = server.map_or_else(|| chain(error), |e| e.message().to_owned());
+        let sqlstate = server.map(|error| error.code().code().to_owned());
+        let name = database.name();
+        let help = match sqlstate.as_deref() {
+            Some("28P01" | "28000") => "check user and password, and the server's pg_hba.conf".to_owned(),
+            Some("3D000") => format!("create it: `createdb {name}`, or `CREATE DATABASE \"{name}\"` on that server"),
+            Some("53300") => "the server has no free connection: close some, or raise `max_connections`".to_owned(),
+            Some("57P03") => "the server is starting or stopping: try again in a few seconds".to_owned(),
+            Some(_) => return Self { place: database.to_string(), reason, help: None, sqlstate },
+            None if reason.contains("password missing") => {
+                "the server asks for a password: put it into the URL, PGPASSWORD or ~/.pgpass".to_owned()
+            }
+            None => "is the server running, and are host and port right? For a private one without any configuration, unset DATABASE_URL and PGHOST and run `cargo xtask db up`".to_owned(),
+        };
+        Self { place: database.to_string(), reason, help: Some(help), sqlstate }
+    }
+
+    pub(super) fn inside_runtime(database: &Database) -> Self {
+        Self {
+            place: database.to_string(),
+            reason: "this blocking call was made inside an async runtime".to_owned(),
+            help: Some("call it through `tokio::task::spawn_blocking(move || …).await`".to_owned()),
+            sqlstate: None,
+        }
+    }
+
+    pub(super) fn no_runtime(database: &Database, error: &std::io::Error) -> Self {
+        Self {
+            place: database.to_string(),
+            reason: format!("no event loop could be made: {error}"),
+            help: None,
+            sqlstate: None,
+        }
+    }
+
+    /// The SQLSTATE, if it was the server that refused.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.sqlstate.as_deref()
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// Who has the migration lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The server process.
+    pub pid: String,
+    /// Its `application_name`.
+    pub application: String,
+    /// Since when, as `HH:MM:SS` in UTC.
+    pub since: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "server process {} (`{}`), in its transaction since {} UTC", self.pid, self.application, self.since)
+    }
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunErrorKind {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Set and database contradict each other.
+    #[error("{0}")]
+    Plan(#[from] PlanError),
+    /// A script failed.
+    #[error("{0}")]
+    Script(#[from] Box<ScriptFailure>),
+    /// Another runner had the lock for longer than this one was told to wait.
+    #[error("another runner has held the migration lock for {}: {}\n  = help: let it finish; if it hangs, end it with `SELECT pg_terminate_backend(<pid>)`", seconds(*.waited), .holder.as_ref().map_or_else(|| "it is gone now".to_owned(), ToString::to_string))]
+    Locked {
+        /// How long this runner waited.
+        waited: Duration,
+        /// Who had it last.
+        holder: Option<Holder>,
+    },
+    /// A statement of the runner's own was refused.
+    #[error("{doing} failed: {message} (SQLSTATE {sqlstate}){}", help.map(|help| format!("\n  = help: {help}")).unwrap_or_default())]
+    Server {
+        /// What it was.
+        doing: String,
+        /// What the server said.
+        message: String,
+        /// Its code.
+        sqlstate: String,
+        /// What to do.
+        help: Option<&'static str>,
+    },
+    /// The ledger is not one that stairwell wrote.
+    #[error(
+        "the ledger `{ledger}` cannot be read: {why}\n  = help: it may belong to a newer stairwell, or was edited by hand"
+    )]
+    Ledger {
+        /// Its name.
+        ledger: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The server cannot take migrations.
+    #[error("{what}\n  = help: {help}")]
+    Unsuitable {
+        /// Why.
+        what: &'static str,
+        /// What to do.
+        help: &'static str,
+    },
+    /// The connection broke and did not come back, or the ledger changed each time it was looked at.
+    #[error("{0}")]
+    Interrupted(Interruption),
+}
+
+/// What kept a run from going on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Interruption {
+    /// The connection broke again and again.
+    #[error(
+        "the connection to the server was lost {times} times: {reason}\n  = help: run it again; what is done is in the ledger, and nothing runs twice"
+    )]
+    ConnectionLost {
+        /// How often.
+        times: u32,
+        /// What was said the last time.
+        reason: String,
+    },
+    /// Someone applies and undoes migrations at the same time.
+    #[error(
+        "the ledger changed while this run was under way: another runner is going the other way, or someone edits it\n  = help: `cargo xtask db status` shows where it stands; run one at a time"
+    )]
+    LedgerMoves,
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs())
+}
+
+impl RunErrorKind {
+    /// What was said, in one line without the remedy.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Server { message, .. } => message,
+            other => other.to_string(),
+        }
+    }
+
+    /// A statement of the runner's own that the server refused while it was `doing` this.
+    pub(super) fn server(doing: impl Into<String>, error: &tokio_postgres::Error) -> Self {
+        let sqlstate = error.code().map_or_else(|| "none".to_owned(), |code| code.code().to_owned());
+        let message = error.as_db_error().map_or_else(|| chain(error), |e: &DbError| e.message().to_owned());
+        let help = match sqlstate.as_str() {
+            "42501" => Some(
+                "the role needs more: to create the ledger `GRANT CREATE ON DATABASE … TO …`, to read it `GRANT USAGE ON SCHEMA stairwell` and `GRANT SELECT`",
+            ),
+            "25006" => Some("this server or role is read-only; connect to the primary"),
+            _ => None,
+        };
+        Self::Server { doing: doing.into(), message, sqlstate, help }
+    }
+}
+
+/// A run that ended early: why, and what is true now.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}{}", self.state())]
+pub struct RunError {
+    /// Why.
+    pub kind: RunErrorKind,
+    /// How many migrations this run did before that.
+    pub done: usize,
+    /// How many it was to do; 0 if it did not come as far as a plan.
+    pub total: usize,
+    /// Forward or back.
+    pub direction: Direction,
+}
+
+impl RunError {
+    /// What is true now, in one sentence.
+    pub fn state_sentence(&self) -> Option<String> {
+        let verb = if self.direction == Direction::Up { "applied" } else { "undone" };
+        let counted = format!("{} of {} {verb}", self.done, self.total);
+        match &self.kind {
+            _ if self.total == 0 => None,
+            RunErrorKind::Script(failure) => Some(format!("{counted}; {}", failure.aftermath())),
+            _ => Some(format!("{counted}; nothing else changed")),
+        }
+    }
+
+    fn state(&self) -> String {
+        self.state_sentence().map(|sentence| format!("\n  = state: {sentence}")).unwrap_or_default()
+    }
+}

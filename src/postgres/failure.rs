@@ -1,0 +1,266 @@
+//! A script that the server refused: from its error to file, line, column and caret.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use tokio_postgres::error::{DbError, ErrorPosition};
+
+use crate::diagnostic::{Color, Diagnostic, Rule};
+use crate::migration::{Mode, Script};
+use crate::sql::{Position, byte_of_char};
+
+/// Where in a script the server stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At this byte: the error had a position.
+    Byte(usize),
+    /// In this statement, counted from 0: a run-time error has no position.
+    Statement(usize),
+    /// After the last statement: what had been deferred to the end.
+    End,
+    /// Before the first one ran: the server could not take the text in.
+    Whole,
+}
+
+/// A script failed. `Display` shows DETAIL, HINT and CONTEXT, which can hold row data; [`render`](Self::render) can leave them out.
+#[derive(Debug, Clone)]
+pub struct ScriptFailure {
+    id: String,
+    path: String,
+    text: Arc<str>,
+    span: Range<usize>,
+    label: String,
+    statement: Option<usize>,
+    mode: Mode,
+    /// Statements outside of a transaction that had been done before this one.
+    kept: usize,
+    message: String,
+    sqlstate: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    context: Option<String>,
+    notes: Vec<String>,
+}
+
+impl std::error::Error for ScriptFailure {}
+
+/// Whether what the server says about rows and callers is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Details {
+    /// On a person's terminal.
+    Show,
+    /// In a log, where row data has no place.
+    Hide,
+}
+
+impl ScriptFailure {
+    pub(super) fn new(id: &str, script: &Script, place: &Place, error: &DbError) -> Self {
+        let (span, label, statement) = script_span(script, place);
+        Self {
+            id: id.to_owned(),
+            path: script.path.clone(),
+            text: Arc::clone(&script.text),
+            span,
+            label,
+            statement,
+            mode: script.mode,
+            kept: 0,
+            message: error.message().to_owned(),
+            sqlstate: error.code().code().to_owned(),
+            detail: error.detail().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
+            context: error.where_().map(str::to_owned),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A script that the server accepted and that did not do what it says.
+    pub(super) fn of_outcome(id: &str, script: &Script, place: &Place, message: String, note: &str) -> Self {
+        let (span, label, statement) = script_span(script, place);
+        Self {
+            id: id.to_owned(),
+            path: script.path.clone(),
+            text: Arc::clone(&script.text),
+            span,
+            label,
+            statement,
+            mode: script.mode,
+            kept: 0,
+            message,
+            sqlstate: String::new(),
+            detail: None,
+            hint: None,
+            context: None,
+            notes: vec![note.to_owned()],
+        }
+    }
+
+    /// Says that this many statements outside of a transaction had been done before.
+    pub(super) fn keeping(mut self, kept: usize) -> Self {
+        self.kept = kept;
+        self
+    }
+
+    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// The migration, as its files are called.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The server's code for the error, five characters; empty if it was not the server that objected.
+    pub fn sqlstate(&self) -> &str {
+        &self.sqlstate
+    }
+
+    /// The statement that failed, from 1, where the server told.
+    pub fn statement(&self) -> Option<usize> {
+        self.statement.map(|n| n + 1)
+    }
+
+    /// Line and column in the file.
+    pub fn position(&self) -> Position {
+        Position::of(&self.text, self.span.start)
+    }
+
+    /// What is true of this migration now.
+    pub(super) fn aftermath(&self) -> String {
+        match (self.mode, self.kept) {
+            (Mode::Transaction, _) => format!("{} was rolled back; nothing else changed", self.id),
+            (Mode::Statements, 0) => format!("{} did nothing; nothing else changed", self.id),
+            (Mode::Statements, kept) => {
+                format!(
+                    "of {}, which runs outside of a transaction, {kept} statements are done, and the next run goes on behind them",
+                    self.id
+                )
+            }
+        }
+    }
+
+    /// Several lines in the shape of rustc's errors.
+    pub fn render(&self, details: Details, color: Color) -> String {
+        let mut diagnostic = Diagnostic::error(Rule::Failed, self.message.clone())
+            .code(if self.sqlstate.is_empty() { Rule::Failed.name() } else { &self.sqlstate })
+            .at(self.path.clone())
+            .pointing(&self.text, self.span.clone(), self.label.clone());
+        if details == Details::Show {
+            let parts = [("detail", &self.detail), ("hint", &self.hint), ("context", &self.context)];
+            for (word, value) in parts {
+                if let Some(value) = value {
+                    diagnostic = diagnostic.note(format!("{word}: {value}"));
+                }
+            }
+        }
+        for note in &self.notes {
+            diagnostic = diagnostic.note(note.clone());
+        }
+        if let Some(help) = help(&self.sqlstate) {
+            diagnostic = diagnostic.help(help);
+        }
+        diagnostic.render(color)
+    }
+}
+
+impl fmt::Display for ScriptFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(Details::Show, Color::Never))
+    }
+}
+
+/// What to point at, the words beside the caret, and the index of the statement.
+fn script_span(script: &Script, place: &Place) -> (Range<usize>, String, Option<usize>) {
+    let of = script.statements.len();
+    let named = |n: usize| format!("statement {} of {of}", n + 1);
+    match place {
+        Place::Byte(byte) => {
+            let statement = script.statements.iter().rposition(|range| range.start <= *byte);
+            let end = script.text.get(*byte..).map_or(*byte, |rest| *byte + word_length(rest));
+            (*byte..end, statement.map(named).unwrap_or_default(), statement)
+        }
+        Place::Statement(n) => {
+            let range = script.statements.get(*n).cloned().unwrap_or(0..0);
+            let first_line =
+                script.text.get(range.clone()).and_then(|text| text.find('\n')).map_or(range.end, |n| range.start + n);
+            (range.start..first_line, named(*n), Some(*n))
+        }
+        Place::End => {
+            let range = script.statements.last().cloned().unwrap_or(0..0);
+            (range.end..range.end, "here, at the end of the script: a deferred constraint or trigger".to_owned(), None)
+        }
+        Place::Whole => (0..0, "in this file".to_owned(), None),
+    }
+}
+
+/// The length of the word that a text begins with, at least one character.
+fn word_length(text: &str) -> usize {
+    let word = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    if word > 0 { word } else { text.chars().next().map_or(0, char::len_utf8) }
+}
+
+/// The byte of a script's text that an error's position names, if it has one and it lies in the text.
+///
+/// `before` is how many characters of the message stand before that text.
+pub(super) fn byte_of_error(error: &DbError, text: &str, before: usize) -> Option<usize> {
+    let Some(ErrorPosition::Original(position)) = error.position() else {
+        return None;
+    };
+    let index = usize::try_from(*position).ok()?.checked_sub(before + 1)?;
+    let byte = byte_of_char(text, index);
+    // "At end of input" names the place behind the last character.
+    (byte < text.len() || index <= text.chars().count()).then_some(byte)
+}
+
+/// What to do about errors that migrations meet often.
+fn help(sqlstate: &str) -> Option<&'static str> {
+    Some(match sqlstate {
+        "2D000" => {
+            "a procedure or a DO block ends the transaction; a migration runs in one with its ledger row, so take the COMMIT or ROLLBACK out"
+        }
+        "55P03" => {
+            "a session holds a lock on the table: find it in pg_stat_activity, or give the script more time with `-- stairwell: lock-timeout 30s`"
+        }
+        "55P04" => "a new enum value can be used only after its migration has committed: use it in a later migration",
+        "25001" => {
+            "this cannot run in a transaction: give it a migration of its own that begins with `-- stairwell: no-transaction`"
+        }
+        "42501" => "the role lacks the privilege: migrate as the owner, or GRANT it",
+        "54001" => "the statement is nested too deeply for the server's `max_stack_depth`: write it flatter",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::Direction;
+
+    fn script(text: &str) -> Script {
+        Script::parse("1_a.up.sql".into(), "migrations/1_a.up.sql".into(), text.as_bytes(), Direction::Up).0.unwrap()
+    }
+
+    #[test]
+    fn a_byte_is_shown_with_its_word_and_its_statement() {
+        let script = script("select 'ü';\nselect nonsense;\n");
+        let byte = script.text.find("nonsense").unwrap();
+        let (span, label, statement) = script_span(&script, &Place::Byte(byte));
+        assert_eq!((&script.text[span], label.as_str(), statement), ("nonsense", "statement 2 of 2", Some(1)));
+    }
+
+    #[test]
+    fn a_failed_outcome_reads_like_an_error() {
+        let script = script("create index concurrently if not exists i\n  on t (a);");
+        let failure = ScriptFailure::of_outcome(
+            "1_a",
+            &script,
+            &Place::Statement(0),
+            "the index `i` is invalid".to_owned(),
+            "an earlier run left it",
+        );
+        insta::assert_snapshot!(failure);
+        assert_eq!(failure.aftermath(), "1_a did nothing; nothing else changed");
+    }
+}

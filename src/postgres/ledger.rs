@@ -1,0 +1,291 @@
+//! The table that records what was applied. The one place that knows its SQL.
+
+use std::fmt;
+
+use super::session::Row;
+use crate::checksum::Checksum;
+use crate::migration::{Direction, is_name};
+use crate::plan::{Applied, History, State, Step};
+use crate::version::Version;
+
+/// Where the ledger is: schema and table, `stairwell.ledger` by default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    schema: String,
+    table: String,
+}
+
+/// The name of a ledger is `[a-z0-9_]+`, at most 63 bytes, for schema and table each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` cannot name the ledger: schema and table may have the characters a to z, 0 to 9 and `_`, at most 63 of them"
+)]
+pub struct LedgerNameError(String);
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { schema: "stairwell".to_owned(), table: "ledger".to_owned() }
+    }
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// SQLSTATEs that the guard raises; class `SW` is no one's in Postgres.
+pub(super) const LOCK_IS_HELD: &str = "SW001";
+pub(super) const LEDGER_MOVED: &str = "SW002";
+
+/// What a session learns when it reads the ledger.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Read {
+    pub(super) history: History,
+    /// `standard_conforming_strings`: where it is off, the lexer and the server disagree about backslashes.
+    pub(super) standard_strings: bool,
+    pub(super) in_recovery: bool,
+}
+
+impl Ledger {
+    /// Another schema and table.
+    pub fn new(schema: &str, table: &str) -> Result<Self, LedgerNameError> {
+        match [schema, table].into_iter().find(|name| !is_name(name) || name.len() > 63) {
+            Some(wrong) => Err(LedgerNameError(wrong.to_owned())),
+            None => Ok(Self { schema: schema.to_owned(), table: table.to_owned() }),
+        }
+    }
+
+    /// `"schema"."table"`: quoted, since a name like `user` is a key word.
+    fn quoted(&self) -> String {
+        format!("\"{}\".\"{}\"", self.schema, self.table)
+    }
+
+    /// The key of the advisory lock: the same for everyone who uses this ledger, in each database its own.
+    pub(super) fn lock_key(&self) -> i64 {
+        let digest = Checksum::of(format!("stairwell lock {self}")).to_string();
+        digest.get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).map_or(0, u64::cast_signed)
+    }
+
+    /// One message: what the session is like, and every row. It needs no more than SELECT and creates nothing.
+    pub(super) fn read(&self, with_scripts: bool) -> String {
+        let down = if with_scripts { "down_script" } else { "NULL" };
+        format!(
+            "SELECT pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_is_in_recovery();\n\
+             SELECT version, name, checksum, fingerprint, state, progress, \
+             pg_catalog.to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), {down} FROM {} ORDER BY version",
+            self.quoted()
+        )
+    }
+
+    /// Reads what [`read`](Self::read) returned. `Err` names what does not look like this ledger's.
+    pub(super) fn parse(rows: Vec<Row>) -> Result<Read, String> {
+        let mut rows = rows.into_iter();
+        let session = rows.next().unwrap_or_default();
+        let is = |n: usize, value: &str| session.get(n).cloned().flatten().as_deref() == Some(value);
+        let history = rows.map(parse_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(Read { history: History { rows: history }, standard_strings: is(0, "on"), in_recovery: is(1, "t") })
+    }
+
+    /// Creates the ledger, in one transaction under the lock: `IF NOT EXISTS` alone fails when many do it at once (23505).
+    pub(super) fn create(&self) -> String {
+        format!(
+            "{begin}{lock}\
+             CREATE SCHEMA IF NOT EXISTS \"{schema}\";\n\
+             CREATE TABLE IF NOT EXISTS {table} (\
+             version bigint PRIMARY KEY CHECK (version > 0), \
+             name text NOT NULL, \
+             checksum text NOT NULL, \
+             fingerprint text NOT NULL, \
+             up_script text NOT NULL, \
+             down_script text, \
+             state text NOT NULL CHECK (state IN ('applying', 'applied', 'reverting')), \
+             progress integer NOT NULL DEFAULT 0, \
+             started_at timestamptz NOT NULL, \
+             applied_at timestamptz, \
+             applied_by text NOT NULL, \
+             applied_with text NOT NULL);\n\
+             COMMENT ON TABLE {table} IS 'What stairwell applied to this database, a row a migration. Written by stairwell only.';\n\
+             COMMIT;",
+            begin = BEGIN,
+            lock = Self::guard(
+                &format!("NOT {}", self.try_lock()),
+                LOCK_IS_HELD,
+                "another runner holds the migration lock"
+            ),
+            schema = self.schema,
+            table = self.quoted(),
+        )
+    }
+
+    /// The expression that takes the lock until the transaction's end, and is false if another session has it.
+    pub(super) fn try_lock(&self) -> String {
+        format!("pg_catalog.pg_try_advisory_xact_lock({})", self.lock_key())
+    }
+
+    /// A statement that fails with this SQLSTATE if the condition holds. It runs in its transaction and so takes it along.
+    fn guard(condition: &str, code: &str, message: &str) -> String {
+        format!(
+            "DO $stairwell$ BEGIN IF {condition} THEN RAISE EXCEPTION USING ERRCODE = '{code}', MESSAGE = '{message}'; END IF; END $stairwell$;\n"
+        )
+    }
+
+    /// Statements before a script in its transaction: the lock, and that the ledger is as the plan found it.
+    ///
+    /// The lock is this transaction's alone. Between two migrations of a message another runner may step in, and the check that the
+    /// newest row is the expected one is what notices.
+    pub(super) fn guard_step(&self, step: &Step<'_>, head: Option<Version>) -> String {
+        let head = head.map_or_else(|| "NULL".to_owned(), |head| head.to_string());
+        // A row of an interrupted run stands for work that goes on here.
+        let (present, state) = match step.direction {
+            Direction::Up => ("", "applied"),
+            Direction::Down => ("NOT ", "applied', 'reverting"),
+        };
+        let condition = format!(
+            "(SELECT pg_catalog.max(version) FROM {table}) IS DISTINCT FROM {head}::pg_catalog.int8 \
+             OR {present}EXISTS (SELECT FROM {table} WHERE version OPERATOR(pg_catalog.=) {version} AND state OPERATOR(pg_catalog.=) ANY (ARRAY['{state}']::pg_catalog.text[]))",
+            table = self.quoted(),
+            version = step.version,
+        );
+        let lock = format!(
+            "NOT {} THEN RAISE EXCEPTION USING ERRCODE = '{LOCK_IS_HELD}', MESSAGE = 'another runner holds the migration lock'; ELSIF {condition}",
+            self.try_lock()
+        );
+        Self::guard(&lock, LEDGER_MOVED, "the ledger has changed since it was read")
+    }
+
+    /// The row of a migration that begins. One that an interrupted run left keeps its progress and its start.
+    pub(super) fn begin_up(&self, step: &Step<'_>, program: &str) -> String {
+        let down = step.down.map_or_else(|| "NULL".to_owned(), |script| literal(&script.text));
+        format!(
+            "INSERT INTO {table} (version, name, checksum, fingerprint, up_script, down_script, state, progress, started_at, applied_by, applied_with) \
+             VALUES ({version}, {name}, '{checksum}', '{fingerprint}', {up}, {down}, 'applying', 0, pg_catalog.clock_timestamp(), session_user, {program}) \
+             ON CONFLICT (version) DO UPDATE SET name = EXCLUDED.name, checksum = EXCLUDED.checksum, fingerprint = EXCLUDED.fingerprint, \
+             up_script = EXCLUDED.up_script, down_script = EXCLUDED.down_script, \
+             applied_by = EXCLUDED.applied_by, applied_with = EXCLUDED.applied_with;\n",
+            table = self.quoted(),
+            version = step.version,
+            name = literal(&step.name),
+            checksum = step.script.checksum,
+            fingerprint = step.script.fingerprint(),
+            up = literal(&step.script.text),
+            program = literal(program),
+        )
+    }
+
+    /// The row of a migration that is done, or its end. Exactly one row must be touched.
+    pub(super) fn finish(&self, step: &Step<'_>) -> String {
+        let (table, version) = (self.quoted(), step.version);
+        match step.direction {
+            Direction::Up => format!(
+                "UPDATE {table} SET state = 'applied', progress = 0, applied_at = pg_catalog.clock_timestamp() \
+                 WHERE version OPERATOR(pg_catalog.=) {version} RETURNING {ELAPSED};\n"
+            ),
+            Direction::Down => {
+                format!("DELETE FROM {table} WHERE version OPERATOR(pg_catalog.=) {version} RETURNING version;\n")
+            }
+        }
+    }
+
+    /// Marks that a down script outside of a transaction begins.
+    pub(super) fn begin_down(&self, step: &Step<'_>) -> String {
+        format!(
+            "UPDATE {} SET state = 'reverting', progress = 0 WHERE version OPERATOR(pg_catalog.=) {};\n",
+            self.quoted(),
+            step.version
+        )
+    }
+
+    /// Takes back what the beginning of a script outside of a transaction marked, when its first statement was refused.
+    pub(super) fn unbegin(&self, step: &Step<'_>) -> String {
+        let (table, version) = (self.quoted(), step.version);
+        match step.direction {
+            Direction::Up => {
+                format!("DELETE FROM {table} WHERE version OPERATOR(pg_catalog.=) {version};\n")
+            }
+            Direction::Down => {
+                format!("UPDATE {table} SET state = 'applied' WHERE version OPERATOR(pg_catalog.=) {version};\n")
+            }
+        }
+    }
+
+    /// Records how many statements of a script outside of a transaction are done.
+    pub(super) fn progress(&self, step: &Step<'_>, done: usize) -> String {
+        format!(
+            "UPDATE {} SET progress = {done} WHERE version OPERATOR(pg_catalog.=) {};\n",
+            self.quoted(),
+            step.version
+        )
+    }
+
+    /// Who holds the lock: pid, application name, since when.
+    pub(super) fn holder(&self) -> String {
+        let key = self.lock_key().cast_unsigned();
+        format!(
+            "SELECT a.pid, a.application_name, pg_catalog.to_char(a.xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS') \
+             FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid \
+             WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted AND l.objsubid OPERATOR(pg_catalog.=) 1 \
+             AND l.classid OPERATOR(pg_catalog.=) {}::pg_catalog.oid AND l.objid OPERATOR(pg_catalog.=) {}::pg_catalog.oid \
+             AND l.database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+            key >> 32,
+            key & 0xffff_ffff
+        )
+    }
+}
+
+/// Microseconds that the script took, by the server's clock.
+const ELAPSED: &str = "(extract(epoch FROM applied_at OPERATOR(pg_catalog.-) started_at) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8";
+
+/// Whatever the role's defaults are, a migration reads what is committed and may write.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n";
+
+/// A text as a literal. `standard_conforming_strings` is known to be on.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn parse_row(row: Row) -> Result<Applied, String> {
+    let mut values = row.into_iter();
+    let mut next = |column: &'static str| values.next().flatten().ok_or(column);
+    let mut parse = || -> Result<Applied, &'static str> {
+        Ok(Applied {
+            version: next("version")?.parse().map_err(|_| "version")?,
+            name: next("name")?,
+            checksum: next("checksum")?.parse().map_err(|_| "checksum")?,
+            fingerprint: next("fingerprint")?.parse().map_err(|_| "fingerprint")?,
+            state: match next("state")?.as_str() {
+                "applied" => State::Applied,
+                "applying" => State::Applying,
+                "reverting" => State::Reverting,
+                _ => return Err("state"),
+            },
+            progress: next("progress")?.parse().map_err(|_| "progress")?,
+            applied_at: next("applied_at").ok(),
+            down: next("down_script").ok(),
+        })
+    };
+    parse().map_err(|column| format!("its column `{column}` has a value that stairwell did not write"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_are_taken() {
+        assert!(Ledger::new("ops", "migrations").is_ok());
+        for (schema, table) in [("", "t"), ("s", "a\"b"), ("s", "Ledger"), ("s", &"x".repeat(64))] {
+            assert!(Ledger::new(schema, table).is_err());
+        }
+    }
+
+    #[test]
+    fn each_ledger_has_its_own_lock() {
+        assert_ne!(Ledger::default().lock_key(), Ledger::new("ops", "ledger").unwrap().lock_key());
+    }
+
+    #[test]
+    fn quotes_in_scripts_stay_inside_the_literal() {
+        assert_eq!(literal(r"it's \ so"), r"'it''s \ so'");
+    }
+}

@@ -1,0 +1,203 @@
+//! What an app or a tool calls.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use super::database::Database;
+use super::error::{RunError, RunErrorKind};
+use super::event::{Event, Report};
+use super::ledger::Ledger;
+use super::runner::Run;
+use super::status::Status;
+use crate::migration::Direction;
+use crate::plan::{History, OutOfOrder, Plan, PlanError, Target};
+use crate::set::{Findings, MigrationSet};
+use crate::version::Version;
+
+/// Applies and undoes the migrations of a set.
+///
+/// All of it blocks. From async code call it through `tokio::task::spawn_blocking`; called directly there it returns an error that
+/// says so.
+///
+/// ```no_run
+/// use stairwell::{MigrationSet, Target, postgres::{Database, Migrator}};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let set = MigrationSet::from_directory("migrations")?;
+/// let database = Database::parse("postgresql://localhost/shop")?;
+/// let report = Migrator::new(&set)
+///     .program("shop 1.4.2")
+///     .on_event(|event| println!("{event}"))
+///     .up(&database, Target::Head)?;
+/// println!("{} applied", report.done.len());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Migrator<'a> {
+    set: Cow<'a, MigrationSet>,
+    pub(super) ledger: Ledger,
+    pub(super) order: OutOfOrder,
+    pub(super) lock_timeout: Duration,
+    pub(super) lock_wait: Option<Duration>,
+    pub(super) program: String,
+    pub(super) application: String,
+    pub(super) waiting_since: Option<Instant>,
+    listener: Box<dyn FnMut(&Event<'_>) + 'a>,
+}
+
+impl<'a> Migrator<'a> {
+    /// For this set, with the defaults: ledger `stairwell.ledger`, 2 s for each lock that a script needs, no end to the wait for
+    /// another runner, migrations out of order refused.
+    pub fn new(set: &'a MigrationSet) -> Self {
+        Self {
+            set: Cow::Borrowed(set),
+            ledger: Ledger::default(),
+            order: OutOfOrder::Refuse,
+            lock_timeout: Duration::from_secs(2),
+            lock_wait: None,
+            program: concat!("stairwell ", env!("CARGO_PKG_VERSION")).to_owned(),
+            application: "stairwell".to_owned(),
+            waiting_since: None,
+            listener: Box::new(|_| {}),
+        }
+    }
+
+    /// Another schema and table for the ledger.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// Whether a pending migration may be older than an applied one.
+    #[must_use]
+    pub fn out_of_order(mut self, order: OutOfOrder) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// How long a statement may wait for a lock before the script is rolled back and tried again. Readers queue behind a statement
+    /// that waits, so this is how long they can be kept out. At least 1 ms. A script's own `lock-timeout` goes before it.
+    #[must_use]
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How long to wait for another runner; `None`, the default, waits until it is done.
+    #[must_use]
+    pub fn lock_wait(mut self, most: Option<Duration>) -> Self {
+        self.lock_wait = most;
+        self
+    }
+
+    /// What the ledger names as the program that applied a migration, such as `shop 1.4.2`.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<String>) -> Self {
+        self.program = program.into();
+        self
+    }
+
+    /// Calls this for everything that happens, from the thread that runs.
+    #[must_use]
+    pub fn on_event(mut self, listener: impl FnMut(&Event<'_>) + 'a) -> Self {
+        self.listener = Box::new(listener);
+        self
+    }
+
+    pub(super) fn say(&mut self, event: &Event<'_>) {
+        (self.listener)(event);
+    }
+
+    /// Applies what is pending, up to the target. `Target::Base` does nothing.
+    pub fn up(&mut self, database: &Database, target: Target) -> Result<Report, RunError> {
+        self.run(database, Direction::Up, target)
+    }
+
+    /// Undoes, newest first, down to the target, which stays. `Target::Head` does nothing.
+    pub fn down(&mut self, database: &Database, target: Target) -> Result<Report, RunError> {
+        self.run(database, Direction::Down, target)
+    }
+
+    /// Undoes and applies again: the newest `Target::Steps`, everything from `Target::Version` on (that one included), or all
+    /// (`Target::Base`). What is applied again is the files as they are now.
+    ///
+    /// A failure half-way leaves what was undone pending; `up` goes on from there.
+    pub fn redo(&mut self, database: &Database, target: Target) -> Result<Report, RunError> {
+        let history = self.history(database)?;
+        let before = |version: Version| history.rows.iter().rfind(|row| row.version < version).map(|row| row.version);
+        let back = match target {
+            Target::Version(version) if history.get(version).is_none() => {
+                let kind = PlanError::NotApplied(version).into();
+                return Err(RunError { kind, done: 0, total: 0, direction: Direction::Down });
+            }
+            Target::Version(version) => before(version).map_or(Target::Base, Target::Version),
+            other => other,
+        };
+        self.check_redo(&history, back)?;
+        let mut report = self.down(database, back)?;
+        let undone: Vec<Version> = report.done.iter().map(|done| done.version).collect();
+        let Some(newest) = undone.iter().max() else {
+            return Ok(report);
+        };
+        let again = match self.set.get(*newest) {
+            Some(_) => Target::Version(*newest),
+            None => Target::Head,
+        };
+        let up = self.up(database, again)?;
+        report.done.extend(up.done);
+        Ok(Report { head: up.head, ..report })
+    }
+
+    /// Nothing is undone that could not be applied again.
+    fn check_redo(&self, history: &History, back: Target) -> Result<(), RunError> {
+        let error = |error: PlanError| RunError { kind: error.into(), done: 0, total: 0, direction: Direction::Down };
+        let mut left = history.clone();
+        for step in Plan::down(&self.set, history, back).map_err(error)?.steps {
+            left.remove(step.version);
+        }
+        Plan::up(&self.set, &left, Target::Head, self.order).map_err(error).map(drop)
+    }
+
+    fn run(&mut self, database: &Database, direction: Direction, target: Target) -> Result<Report, RunError> {
+        let set = self.set.clone();
+        self.waiting_since = None;
+        match Run::open(self, database, direction) {
+            Ok(run) => run.go(&set, target),
+            Err(kind) => Err(RunError { kind, done: 0, total: 0, direction }),
+        }
+    }
+
+    /// What the ledger has. It creates nothing, and needs no more than SELECT on the ledger.
+    pub fn history(&mut self, database: &Database) -> Result<History, RunError> {
+        match Run::open(self, database, Direction::Down) {
+            Ok(run) => Ok(run.history().clone()),
+            Err(kind) => Err(RunError { kind, done: 0, total: 0, direction: Direction::Up }),
+        }
+    }
+
+    /// Where every migration stands. It creates nothing.
+    pub fn status(&mut self, database: &Database) -> Result<Status, RunError> {
+        let history = self.history(database)?;
+        Ok(Status::of(&self.set, &history))
+    }
+
+    /// What `up` or `down` would do. It creates and changes nothing.
+    pub fn plan(&mut self, database: &Database, direction: Direction, target: Target) -> Result<Plan<'_>, RunError> {
+        let history = self.history(database)?;
+        let plan = match direction {
+            Direction::Up => Plan::up(&self.set, &history, target, self.order),
+            Direction::Down => Plan::down(&self.set, &history, target),
+        };
+        plan.map_err(|error| RunError { kind: RunErrorKind::Plan(error), done: 0, total: 0, direction })
+    }
+
+    /// Conflicts between set and database that keep `up` from running, if any.
+    pub fn conflicts(&mut self, database: &Database) -> Result<Option<Findings>, RunError> {
+        match self.plan(database, Direction::Up, Target::Head) {
+            Ok(_) => Ok(None),
+            Err(RunError { kind: RunErrorKind::Plan(PlanError::Conflicts(findings)), .. }) => Ok(Some(findings)),
+            Err(error) => Err(error),
+        }
+    }
+}

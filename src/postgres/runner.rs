@@ -1,0 +1,424 @@
+//! The run loop: one for up, down and redo.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::database::Database;
+use super::error::{Interruption, RunError, RunErrorKind};
+use super::event::{Done, Event, Report};
+use super::failure::ScriptFailure;
+use super::ledger::{LEDGER_MOVED, LOCK_IS_HELD, Ledger};
+use super::message::{Location, Terms, Window};
+use super::migrator::Migrator;
+use super::patience::pause;
+use super::session::{Failed, Reply, Session};
+use super::statements;
+use crate::migration::{Direction, Mode};
+use crate::plan::{Applied, History, OutOfOrder, Plan, State, Step, Target};
+use crate::set::MigrationSet;
+use crate::version::Version;
+
+/// How often one script is tried when a lock time-out, a deadlock or a serialization failure rolled it back.
+const MOST_TRIES: u32 = 10;
+/// How often the ledger may be found changed by another runner without a step of progress here.
+const MOST_MOVES: u32 = 100;
+/// Migrations in one message, at most.
+const WIDEST: usize = 128;
+
+/// What one message, or one script outside of a transaction, came to.
+pub(super) enum Outcome {
+    /// These steps are done; the times are the server's.
+    Done(Vec<Option<Duration>>),
+    /// Another runner has the lock.
+    LockHeld,
+    /// The ledger is not what the plan was made of.
+    Moved,
+    /// Nothing of it is done, and trying again may help (55P03, 40P01, 40001).
+    Again(Box<ScriptFailure>),
+    /// The connection is gone; what is done has to be looked up.
+    Lost(String),
+    /// Nothing of it is done, and smaller messages will tell why.
+    TooWide,
+    /// The script is at fault.
+    Script(Box<ScriptFailure>),
+    /// The runner's own statements were refused.
+    Refused(RunErrorKind),
+}
+
+/// One run under way.
+pub(super) struct Run<'a, 'l> {
+    pub(super) migrator: &'a mut Migrator<'l>,
+    pub(super) database: &'a Database,
+    pub(super) session: Session,
+    /// What the ledger has, as far as this run knows.
+    history: History,
+    ledger_exists: bool,
+    in_recovery: bool,
+    direction: Direction,
+    done: Vec<Done>,
+    /// How many steps there were to do at first.
+    total: usize,
+}
+
+impl<'a, 'l> Run<'a, 'l> {
+    /// Connects and reads the ledger: one message.
+    pub(super) fn open(
+        migrator: &'a mut Migrator<'l>,
+        database: &'a Database,
+        direction: Direction,
+    ) -> Result<Self, RunErrorKind> {
+        let session = Session::open(database, &migrator.application)?;
+        let mut run = Self {
+            migrator,
+            database,
+            session,
+            history: History::default(),
+            ledger_exists: false,
+            in_recovery: false,
+            direction,
+            done: Vec::new(),
+            total: 0,
+        };
+        run.read()?;
+        Ok(run)
+    }
+
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.migrator.ledger
+    }
+
+    fn read(&mut self) -> Result<(), RunErrorKind> {
+        let message = self.ledger().read(self.direction == Direction::Down);
+        let mut rows = Vec::new();
+        let outcome = self.session.send_with(&message, |reply| {
+            if let Reply::Row(_, row) = reply {
+                rows.push(row);
+            }
+        });
+        match outcome {
+            Ok(()) => self.ledger_exists = true,
+            // No ledger yet: nothing was applied.
+            Err(failed) if matches!(failed.code(), "42P01" | "3F000") => self.ledger_exists = false,
+            Err(failed) => {
+                return Err(RunErrorKind::server(format!("reading the ledger `{}`", self.ledger()), &failed.error));
+            }
+        }
+        let read =
+            Ledger::parse(rows).map_err(|why| RunErrorKind::Ledger { ledger: self.ledger().to_string(), why })?;
+        self.history = read.history;
+        if !read.standard_strings {
+            return Err(RunErrorKind::Unsuitable {
+                what: "`standard_conforming_strings` is off for this role or database, so text in quotes means something else than it says",
+                help: "`ALTER ROLE … RESET standard_conforming_strings` (or ALTER DATABASE, or postgresql.conf)",
+            });
+        }
+        self.in_recovery = read.in_recovery;
+        Ok(())
+    }
+
+    /// Plans once for `target`, then does it.
+    pub(super) fn go(mut self, set: &MigrationSet, target: Target) -> Result<Report, RunError> {
+        let outcome = self.steps(set, target);
+        let (done, total, direction) = (self.done, self.total, self.direction);
+        match outcome {
+            Ok(()) => Ok(Report {
+                done,
+                head: self.history.rows.iter().rfind(|row| row.state == State::Applied).map(Applied::id),
+            }),
+            Err(kind) => Err(RunError { kind, done: done.len(), total, direction }),
+        }
+    }
+
+    fn plan<'s>(&self, set: &'s MigrationSet, target: Target, order: OutOfOrder) -> Result<Plan<'s>, RunErrorKind> {
+        Ok(match self.direction {
+            Direction::Up => Plan::up(set, &self.history, target, order)?,
+            Direction::Down => Plan::down(set, &self.history, target)?,
+        })
+    }
+
+    fn steps(&mut self, set: &MigrationSet, target: Target) -> Result<(), RunErrorKind> {
+        let order = self.migrator.order;
+        let mut plan = self.plan(set, target, order)?;
+        for notice in &plan.notices {
+            self.migrator.say(&Event::Notice { text: &notice.message });
+        }
+        let goal: Vec<Version> = plan.steps.iter().map(|step| step.version).collect();
+        self.total = goal.len();
+        if goal.is_empty() {
+            return Ok(());
+        }
+        if self.in_recovery {
+            return Err(RunErrorKind::Unsuitable {
+                what: "this server is a standby, which takes no changes",
+                help: "connect to the primary",
+            });
+        }
+        self.migrator.say(&Event::Planned { direction: self.direction, total: self.total });
+        let (mut width, mut tries, mut losses, mut moves) = (1, 0, 0, 0);
+        while !plan.steps.is_empty() {
+            let done_before = self.done.len();
+            match self.next(&plan.steps, width) {
+                Outcome::Done(times) => {
+                    (tries, moves) = (0, 0);
+                    let quick = times.iter().flatten().sum::<Duration>() < Duration::from_millis(250);
+                    width = if quick { (width * 2).min(WIDEST) } else { 1 };
+                    plan.steps.drain(..times.len());
+                    continue;
+                }
+                Outcome::TooWide => {
+                    width = (width / 2).max(1);
+                    continue;
+                }
+                Outcome::Again(failure) if tries + 1 < MOST_TRIES => {
+                    (tries, width) = (tries + 1, 1);
+                    let pause = pause(Duration::from_millis(250), tries, Duration::from_secs(30));
+                    self.migrator.say(&Event::Retrying {
+                        id: failure.id(),
+                        reason: failure.sqlstate(),
+                        attempt: tries + 1,
+                        pause,
+                    });
+                    sleep(pause);
+                    continue;
+                }
+                Outcome::Again(failure) => {
+                    return Err(RunErrorKind::Script(Box::new(failure.note(format!("tried {MOST_TRIES} times")))));
+                }
+                Outcome::Script(failure) => return Err(RunErrorKind::Script(failure)),
+                Outcome::Refused(kind) => return Err(kind),
+                Outcome::LockHeld => self.wait_for_lock()?,
+                Outcome::Moved => {
+                    moves = if self.done.len() > done_before { 0 } else { moves + 1 };
+                    if moves > MOST_MOVES {
+                        return Err(RunErrorKind::Interrupted(Interruption::LedgerMoves));
+                    }
+                }
+                Outcome::Lost(reason) => {
+                    losses += 1;
+                    self.reconnect(losses, &reason)?;
+                }
+            }
+            // The ledger may have changed: plan again, for what is left of the goal.
+            self.read()?;
+            let left = self.plan_again(set, &goal)?;
+            self.count_what_others_did(&plan, &left);
+            plan = left;
+        }
+        Ok(())
+    }
+
+    fn plan_again<'s>(&self, set: &'s MigrationSet, goal: &[Version]) -> Result<Plan<'s>, RunErrorKind> {
+        let target = match self.direction {
+            Direction::Up => Target::Head,
+            Direction::Down => match self.history.rows.iter().rfind(|row| !goal.contains(&row.version)) {
+                Some(kept) => Target::Version(kept.version),
+                None => Target::Base,
+            },
+        };
+        // What was allowed at first stays allowed: newer ones of the goal may have been applied by now.
+        let mut plan = self.plan(set, target, OutOfOrder::Allow)?;
+        plan.steps.retain(|step| goal.contains(&step.version));
+        Ok(plan)
+    }
+
+    /// Steps that are no longer to do were done by another runner, or by this one before its connection broke.
+    fn count_what_others_did(&mut self, before: &Plan<'_>, left: &Plan<'_>) {
+        for step in &before.steps {
+            let settled = self.done.iter().any(|done| done.version == step.version);
+            if !settled && !left.steps.iter().any(|other| other.version == step.version) {
+                self.finished(step, None);
+            }
+        }
+    }
+
+    fn finished(&mut self, step: &Step<'_>, elapsed: Option<Duration>) {
+        let done = Done { direction: self.direction, version: step.version, id: step.id().to_owned(), elapsed };
+        self.migrator.say(&Event::Done { done: &done, position: self.done.len() + 1, total: self.total });
+        self.done.push(done);
+    }
+
+    /// Does the first step, or the first few that go in one message.
+    fn next(&mut self, steps: &[Step<'_>], width: usize) -> Outcome {
+        if !self.ledger_exists {
+            let create = self.ledger().create();
+            match self.session.send(&create) {
+                Ok(_) => self.ledger_exists = true,
+                Err(failed) => {
+                    let doing = format!("creating the ledger `{}`", self.ledger());
+                    return self.runner_failed(&failed, doing);
+                }
+            }
+        }
+        let Some(first) = steps.first() else {
+            return Outcome::Done(Vec::new());
+        };
+        self.migrator.say(&Event::Started {
+            direction: self.direction,
+            id: first.id(),
+            position: self.done.len() + 1,
+            total: self.total,
+        });
+        let outcome = match first.script.mode {
+            Mode::Transaction => self.send_window(steps, width),
+            Mode::Statements => {
+                let outcome = statements::run(
+                    &mut statements::Alone {
+                        session: &mut self.session,
+                        database: self.database,
+                        migrator: self.migrator,
+                        head: self.history.head(),
+                    },
+                    first,
+                );
+                if let Outcome::Done(times) = &outcome {
+                    self.record(first);
+                    self.finished(first, times.first().copied().flatten());
+                }
+                outcome
+            }
+        };
+        for notice in self.session.take_notices() {
+            // Class 00 is what the server says about its own doings, such as "does not exist, skipping".
+            self.migrator.say(&Event::Notice { text: notice.message() });
+        }
+        if matches!(outcome, Outcome::Done(_)) {
+            self.migrator.waiting_since = None;
+        }
+        outcome
+    }
+
+    /// Keeps what this run knows of the ledger up to date without asking.
+    fn record(&mut self, step: &Step<'_>) {
+        match step.direction {
+            Direction::Up => self.history.insert(Applied {
+                version: step.version,
+                name: step.name.clone().into_owned(),
+                checksum: step.script.checksum,
+                fingerprint: step.script.fingerprint(),
+                state: State::Applied,
+                progress: 0,
+                applied_at: None,
+                down: None,
+            }),
+            Direction::Down => self.history.remove(step.version),
+        }
+    }
+
+    /// The newest version behind each of these steps.
+    fn heads(&self, steps: &[Step<'_>]) -> Vec<Option<Version>> {
+        let mut head = self.history.head();
+        let mut rest = self.history.rows.iter().rev().map(|row| row.version).peekable();
+        steps
+            .iter()
+            .map(|step| {
+                match step.direction {
+                    Direction::Up => head = head.max(Some(step.version)),
+                    Direction::Down => {
+                        // Steps back come newest first, so what is left is what stands before them.
+                        while rest.peek().is_some_and(|version| *version >= step.version) {
+                            rest.next();
+                        }
+                        head = rest.peek().copied();
+                    }
+                }
+                head
+            })
+            .collect()
+    }
+
+    fn send_window(&mut self, steps: &[Step<'_>], width: usize) -> Outcome {
+        let near = steps.get(..width.min(steps.len())).unwrap_or(steps);
+        let heads = self.heads(near);
+        let terms = Terms {
+            ledger: &self.migrator.ledger,
+            program: &self.migrator.program,
+            lock_timeout: self.migrator.lock_timeout,
+            head: self.history.head(),
+        };
+        let window = Window::of(steps, width, &terms, |n| heads.get(n).copied().flatten());
+        let mut times: Vec<Option<Duration>> = vec![None; window.len()];
+        let mut rows_of_ledger = vec![false; window.len()];
+        let mut committed = 0;
+        let sent = self.session.send_with(&window.text, |reply| match reply {
+            Reply::Row(statement, row) => {
+                if let Some(n) = window.finished_by(statement) {
+                    rows_of_ledger[n] = true;
+                    let value = row.into_iter().next().flatten().and_then(|micros| micros.parse().ok());
+                    times[n] = value.filter(|_| steps[n].direction == Direction::Up).map(Duration::from_micros);
+                }
+            }
+            Reply::Complete(statement) => committed = window.committed_by(statement).map_or(committed, |n| n + 1),
+        });
+        // A script that left its transaction took the ledger's row with it, or let it stand without its end.
+        let escaped = (0..committed).find(|n| !rows_of_ledger[*n]);
+        for (n, step) in steps.iter().enumerate().take(escaped.unwrap_or(committed)) {
+            self.record(step);
+            self.finished(step, times[n]);
+        }
+        if let Some(n) = escaped {
+            return Outcome::Script(Box::new(escape(&steps[n])));
+        }
+        let Err(failed) = sent else {
+            return Outcome::Done(times);
+        };
+        self.after_failure(&failed, &window, steps, committed)
+    }
+
+    fn after_failure(&mut self, failed: &Failed, window: &Window, steps: &[Step<'_>], committed: usize) -> Outcome {
+        if failed.connection_lost() {
+            return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
+        }
+        // The transaction that failed is still open, and its lock with it.
+        if let Err(failed) = self.session.send("ROLLBACK") {
+            return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
+        }
+        match (failed.code(), window.locate(steps, failed)) {
+            (LOCK_IS_HELD, Location::Runner(_)) => Outcome::LockHeld,
+            (LEDGER_MOVED, Location::Runner(_)) => Outcome::Moved,
+            // Done is done, and the plan has to be cut: that is what planning again does.
+            _ if committed > 0 => Outcome::Moved,
+            (_, Location::Unknown) => Outcome::TooWide,
+            (code, Location::Script(n, place)) => {
+                let (Some(step), Some(error)) = (steps.get(n), failed.error.as_db_error()) else {
+                    return Outcome::Refused(RunErrorKind::server("the run", &failed.error));
+                };
+                let failure = Box::new(ScriptFailure::new(step.id(), &step.script, &place, error));
+                if matches!(code, "55P03" | "40P01" | "40001") {
+                    Outcome::Again(failure)
+                } else {
+                    Outcome::Script(failure)
+                }
+            }
+            (_, Location::Runner(n)) => {
+                let id = steps.get(n).map(Step::id).unwrap_or_default().to_owned();
+                self.runner_failed(failed, format!("the runner's own work around {id}"))
+            }
+        }
+    }
+
+    fn runner_failed(&mut self, failed: &Failed, doing: String) -> Outcome {
+        if failed.connection_lost() {
+            return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
+        }
+        // Ends the transaction that the message had begun; where there is none it is a warning.
+        let _ = self.session.send("ROLLBACK");
+        match failed.code() {
+            LOCK_IS_HELD => Outcome::LockHeld,
+            _ => Outcome::Refused(RunErrorKind::server(doing, &failed.error)),
+        }
+    }
+}
+
+fn escape(step: &Step<'_>) -> ScriptFailure {
+    ScriptFailure::of_outcome(
+        step.id(),
+        &step.script,
+        &super::failure::Place::Whole,
+        format!("{} ended its transaction behind the runner's back", step.script.file),
+        "it may be partially applied, and is not recorded: look at what it did, and take the COMMIT or ROLLBACK out of it",
+    )
+}

@@ -1,0 +1,135 @@
+//! One connection. It sends many statements in one message and says which of them completed before an error.
+//!
+//! The blocking `postgres` client throws away what came before an error, and the statement that failed is known only by counting
+//! what completed before it. So this is what `postgres` itself is, a current-thread runtime under `tokio_postgres`, with the raw
+//! stream of replies on top.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use futures_util::TryStreamExt;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_postgres::error::DbError;
+use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
+
+use super::database::Database;
+use super::error::ConnectError;
+
+/// A row of a reply: every value as text, `None` for NULL.
+pub(super) type Row = Vec<Option<String>>;
+
+/// An open connection.
+pub(super) struct Session {
+    runtime: Runtime,
+    client: Client,
+    notices: Arc<Mutex<Vec<DbError>>>,
+}
+
+/// What comes back for a statement, which is named by its index in the message.
+pub(super) enum Reply {
+    /// A row of its result.
+    Row(usize, Row),
+    /// It is done.
+    Complete(usize),
+}
+
+/// A message failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// How many of its statements completed before the one that failed.
+    pub(super) completed: usize,
+    /// What the server or the connection said.
+    pub(super) error: tokio_postgres::Error,
+}
+
+impl Failed {
+    /// The SQLSTATE, if the server gave one.
+    pub(super) fn code(&self) -> &str {
+        self.error.code().map_or("", |code| code.code())
+    }
+
+    /// Whether the connection is gone, so that nobody knows what became of the message.
+    pub(super) fn connection_lost(&self) -> bool {
+        let code = self.code();
+        self.error.as_db_error().is_none() || code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03")
+    }
+}
+
+impl Session {
+    /// Connects, with this name in `pg_stat_activity` unless the connection string has one.
+    pub(super) fn open(database: &Database, application: &str) -> Result<Self, ConnectError> {
+        if Handle::try_current().is_ok() {
+            return Err(ConnectError::inside_runtime(database));
+        }
+        let mut config = database.config().clone();
+        if config.get_application_name().is_none() {
+            config.application_name(application);
+        }
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| ConnectError::no_runtime(database, &error))?;
+        let (client, mut connection) =
+            runtime.block_on(config.connect(NoTls)).map_err(|error| ConnectError::new(database, &error))?;
+        let notices = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&notices);
+        runtime.spawn(async move {
+            // The connection's end shows in the client's next reply; here it only ends the task.
+            poll_fn(|context| {
+                loop {
+                    match connection.poll_message(context) {
+                        Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => {
+                            sink.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
+                        }
+                        Poll::Ready(Some(Ok(_))) => {}
+                        Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            })
+            .await;
+        });
+        Ok(Self { runtime, client, notices })
+    }
+
+    /// Sends one message of any number of statements; the rows of all of them come back in order.
+    pub(super) fn send(&mut self, message: &str) -> Result<Vec<Row>, Failed> {
+        let mut rows = Vec::new();
+        self.send_with(message, |reply| {
+            if let Reply::Row(_, row) = reply {
+                rows.push(row);
+            }
+        })?;
+        Ok(rows)
+    }
+
+    /// The same, and hands over each reply as it arrives. Statements count from 0.
+    pub(super) fn send_with(&mut self, message: &str, mut on_reply: impl FnMut(Reply)) -> Result<(), Failed> {
+        let Self { runtime, client, .. } = self;
+        runtime.block_on(async {
+            let mut completed = 0;
+            let replies = client.simple_query_raw(message).await.map_err(|error| Failed { completed, error })?;
+            let mut replies = std::pin::pin!(replies);
+            loop {
+                match replies.try_next().await.map_err(|error| Failed { completed, error })? {
+                    None => return Ok(()),
+                    Some(SimpleQueryMessage::CommandComplete(_)) => {
+                        on_reply(Reply::Complete(completed));
+                        completed += 1;
+                    }
+                    Some(SimpleQueryMessage::Row(row)) => {
+                        let values = (0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect();
+                        on_reply(Reply::Row(completed, values));
+                    }
+                    Some(_) => {}
+                }
+            }
+        })
+    }
+
+    /// Takes the notices (`RAISE NOTICE`, `… does not exist, skipping`) that have arrived.
+    pub(super) fn take_notices(&self) -> Vec<DbError> {
+        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

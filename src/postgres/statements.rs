@@ -1,0 +1,247 @@
+//! Scripts outside of a transaction: statement by statement, with the lock held beside them and progress in the ledger.
+//!
+//! A `no-transaction` script is one statement; an imported history may have several. What a crash leaves is told by its effect: an
+//! index that is there and valid is done, one that is invalid is debris, anything else has not happened.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::database::Database;
+use super::error::RunErrorKind;
+use super::event::Event;
+use super::failure::{Place, ScriptFailure, byte_of_error};
+use super::ledger::{BEGIN, literal};
+use super::message::RESTORE;
+use super::migrator::Migrator;
+use super::runner::Outcome;
+use super::session::{Failed, Row, Session};
+use crate::migration::Direction;
+use crate::plan::Step;
+use crate::sql;
+use crate::version::Version;
+
+/// What a script outside of a transaction needs.
+pub(super) struct Alone<'a, 'l> {
+    pub(super) session: &'a mut Session,
+    pub(super) database: &'a Database,
+    pub(super) migrator: &'a mut Migrator<'l>,
+    /// The newest version in the ledger, as the plan found it.
+    pub(super) head: Option<Version>,
+}
+
+/// What became of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Index {
+    Absent,
+    Invalid,
+    /// Invalid as long as another backend builds it.
+    BeingBuilt,
+    Valid,
+}
+
+/// A statement that concerns an index built or dropped concurrently.
+struct Concurrent<'a> {
+    creates: bool,
+    name: &'a str,
+}
+
+/// Why it stops; each turns into an [`Outcome`].
+enum Stop {
+    Outcome(Outcome),
+    Failed(Failed),
+}
+
+impl From<Failed> for Stop {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+/// Runs the step's script and records it.
+pub(super) fn run(alone: &mut Alone<'_, '_>, step: &Step<'_>) -> Outcome {
+    match alone.run(step) {
+        Ok(elapsed) => Outcome::Done(vec![Some(elapsed)]),
+        Err(Stop::Outcome(outcome)) => outcome,
+        Err(Stop::Failed(failed)) if failed.connection_lost() => {
+            Outcome::Lost(RunErrorKind::server("", &failed.error).reason())
+        }
+        Err(Stop::Failed(failed)) => {
+            Outcome::Refused(RunErrorKind::server(format!("the runner's own work around {}", step.id()), &failed.error))
+        }
+    }
+}
+
+impl Alone<'_, '_> {
+    fn run(&mut self, step: &Step<'_>) -> Result<Duration, Stop> {
+        let mut holder = self.hold_lock()?;
+        self.check_ledger(step)?;
+        let begin = match step.direction {
+            Direction::Up => self.migrator.ledger.begin_up(step, &self.migrator.program),
+            Direction::Down => self.migrator.ledger.begin_down(step),
+        };
+        if step.resume.is_none() || step.direction == Direction::Up {
+            self.session.send(&begin)?;
+        }
+        // A time-out of the role's must not kill what may take hours, and one around CONCURRENTLY would leave an invalid index.
+        self.session.send("SET statement_timeout = 0; SET lock_timeout = 0")?;
+        let started = Instant::now();
+        for n in step.resume.unwrap_or(0)..step.script.statements.len() {
+            self.statement(step, n)?;
+            let progress = self.migrator.ledger.progress(step, n + 1);
+            self.session.send(&progress)?;
+        }
+        let elapsed = started.elapsed();
+        self.session.send(&RESTORE.concat())?;
+        // Whoever takes the lock now sees this migration under way; but it must not have been lost while it ran.
+        holder.send("SELECT 1")?;
+        let finish = self.migrator.ledger.finish(step);
+        self.session.send(&finish)?;
+        holder.send("COMMIT")?;
+        Ok(elapsed)
+    }
+
+    /// Takes the lock in a second session, which stays idle in its transaction: in READ COMMITTED that holds no snapshot, so
+    /// `CREATE INDEX CONCURRENTLY` does not wait for it.
+    fn hold_lock(&self) -> Result<Session, Stop> {
+        let mut holder = Session::open(self.database, &self.migrator.application)
+            .map_err(|error| Stop::Outcome(Outcome::Refused(error.into())))?;
+        let take = format!(
+            "{BEGIN}SET LOCAL idle_in_transaction_session_timeout = 0; SELECT {}",
+            self.migrator.ledger.try_lock()
+        );
+        let rows = holder.send(&take)?;
+        if first(&rows) == Some("t") { Ok(holder) } else { Err(Stop::Outcome(Outcome::LockHeld)) }
+    }
+
+    /// Under the lock: the ledger is still as the plan found it.
+    fn check_ledger(&mut self, step: &Step<'_>) -> Result<(), Stop> {
+        let read = self.migrator.ledger.read(false);
+        let rows = self.session.send(&read)?;
+        let ledger = self.migrator.ledger.to_string();
+        let read = super::ledger::Ledger::parse(rows)
+            .map_err(|why| Stop::Outcome(Outcome::Refused(RunErrorKind::Ledger { ledger, why })))?;
+        let row = read.history.get(step.version);
+        let (progress, same) = (row.map(|row| row.progress), read.history.head() == self.head);
+        let fits = match step.direction {
+            Direction::Up => row.is_none_or(|row| row.state == crate::plan::State::Applying) && step.resume == progress,
+            Direction::Down => row.is_some_and(|row| row.state != crate::plan::State::Applying),
+        };
+        if same && fits { Ok(()) } else { Err(Stop::Outcome(Outcome::Moved)) }
+    }
+
+    fn statement(&mut self, step: &Step<'_>, n: usize) -> Result<(), Stop> {
+        let range = step.script.statements.get(n).cloned().unwrap_or(0..0);
+        let text = step.script.text.get(range.clone()).unwrap_or_default();
+        let split = sql::split(text);
+        let concurrent = split.statements.first().and_then(|statement| {
+            let name = sql::concurrent_index(text, statement)??;
+            Some(Concurrent { creates: statement.word(text, 0).as_deref() == Some("CREATE"), name })
+        });
+        if let Some(index) = &concurrent
+            && self.settled_before(step, index)?
+        {
+            return Ok(());
+        }
+        if let Err(failed) = self.session.send(text) {
+            return Err(self.statement_failed(step, n, range.start, concurrent.as_ref(), failed));
+        }
+        match concurrent {
+            Some(Concurrent { creates: true, name }) if self.index(name)? != Index::Valid => {
+                let failure = ScriptFailure::of_outcome(
+                    step.id(),
+                    &step.script,
+                    &Place::Statement(n),
+                    format!("the server reported success, and the index {name} is not valid"),
+                    "IF NOT EXISTS is content with an invalid index of that name; run it again, and the invalid one is dropped first",
+                );
+                self.unbegin(step, n)?;
+                Err(Stop::Outcome(Outcome::Script(Box::new(failure.keeping(n)))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks at the index before the statement: `true` if an interrupted run has done it already. Debris is dropped.
+    fn settled_before(&mut self, step: &Step<'_>, index: &Concurrent<'_>) -> Result<bool, Stop> {
+        loop {
+            match (self.index(index.name)?, index.creates) {
+                (Index::Valid, true) | (Index::Absent, false) => return Ok(step.resume.is_some()),
+                (Index::BeingBuilt, _) => {
+                    let text = format!(
+                        "the index {} is being built by another session, perhaps of an interrupted run; waiting for it",
+                        index.name
+                    );
+                    self.migrator.say(&Event::Notice { text: &text });
+                    sleep(Duration::from_secs(1));
+                }
+                (Index::Invalid, true) => {
+                    let text = format!(
+                        "the index {} is invalid, left by a build that failed or was interrupted; dropping it",
+                        index.name
+                    );
+                    self.migrator.say(&Event::Notice { text: &text });
+                    self.session.send(&format!("DROP INDEX CONCURRENTLY {}", index.name))?;
+                }
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    fn index(&mut self, name: &str) -> Result<Index, Stop> {
+        let question = format!(
+            "SELECT CASE WHEN i.indisvalid THEN 'valid' \
+             WHEN EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid OPERATOR(pg_catalog.=) i.indexrelid) THEN 'built' \
+             ELSE 'invalid' END \
+             FROM pg_catalog.pg_index i WHERE i.indexrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})",
+            literal(name)
+        );
+        let rows = self.session.send(&question)?;
+        Ok(match first(&rows) {
+            Some("valid") => Index::Valid,
+            Some("built") => Index::BeingBuilt,
+            Some(_) => Index::Invalid,
+            None => Index::Absent,
+        })
+    }
+
+    fn statement_failed(
+        &mut self,
+        step: &Step<'_>,
+        n: usize,
+        start: usize,
+        index: Option<&Concurrent<'_>>,
+        failed: Failed,
+    ) -> Stop {
+        let Some(error) = failed.error.as_db_error().filter(|_| !failed.connection_lost()) else {
+            return failed.into();
+        };
+        // The position counts from the statement's own start.
+        let rest = step.script.text.get(start..).unwrap_or_default();
+        let place = byte_of_error(error, rest, 0).map_or(Place::Statement(n), |byte| Place::Byte(start + byte));
+        let mut failure = ScriptFailure::new(step.id(), &step.script, &place, error).keeping(n);
+        if let Some(Concurrent { creates: true, name }) = index
+            && matches!(self.index(name), Ok(Index::Invalid))
+        {
+            failure =
+                failure.note(format!("it left the index {name} behind, which is invalid; the next run drops it first"));
+        }
+        match self.unbegin(step, n) {
+            Ok(()) => Stop::Outcome(Outcome::Script(Box::new(failure))),
+            Err(other) => other,
+        }
+    }
+
+    /// Where the first statement was refused, nothing was done, and the ledger should say so.
+    fn unbegin(&mut self, step: &Step<'_>, done: usize) -> Result<(), Stop> {
+        self.session.send(&RESTORE.concat())?;
+        if done == 0 {
+            let unbegin = self.migrator.ledger.unbegin(step);
+            self.session.send(&unbegin)?;
+        }
+        Ok(())
+    }
+}
+
+fn first(rows: &[Row]) -> Option<&str> {
+    rows.first()?.first()?.as_deref()
+}

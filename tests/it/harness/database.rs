@@ -1,0 +1,107 @@
+//! A database of a test's own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use postgres::Client;
+use stairwell::postgres::Database;
+
+use super::{Skip, server::server};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+static TEMPLATE: OnceLock<Mutex<Vec<String>>> = OnceLock::new();
+
+/// An empty database, dropped when the test ends.
+pub(crate) struct TestDatabase {
+    server: &'static Database,
+    database: Database,
+    url: String,
+}
+
+impl TestDatabase {
+    /// A new one, cloned from `template0`, so nothing that another test does to a template shows in it.
+    pub(crate) fn new() -> Result<Self, Skip> {
+        Self::from_template("template0")
+    }
+
+    /// A clone of this database, to which nobody may be connected.
+    pub(crate) fn from_template(template: &str) -> Result<Self, Skip> {
+        let server = server()?;
+        let name = format!("it_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        // One at a time: two clones of one template at once are refused (55006).
+        let guard = TEMPLATE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        server
+            .connect()
+            .unwrap()
+            .batch_execute(&format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\" ENCODING 'UTF8'"))
+            .unwrap();
+        drop(guard);
+        let host = server.hosts().join(",");
+        let user = server.user().unwrap_or("postgres");
+        let url = if host.starts_with('/') {
+            format!("postgresql:///{name}?host={host}&user={user}")
+        } else {
+            // Only the harness's own containers and TEST_DATABASE_URL get here; both have their password in the URL.
+            format!("postgresql://{user}:{}@{host}:{}/{name}", password(), server.port())
+        };
+        Ok(Self { server, database: server.with_name(&name), url })
+    }
+
+    /// Where it is.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Its URL, for programs.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection to it.
+    pub(crate) fn client(&self) -> Client {
+        self.database.connect().unwrap()
+    }
+
+    /// The first column of the first row, as text.
+    pub(crate) fn ask(&self, question: &str) -> String {
+        let rows = self.client().simple_query(question).unwrap();
+        rows.iter()
+            .find_map(|message| match message {
+                postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+
+    /// The versions in the ledger that are applied, in order.
+    pub(crate) fn applied(&self) -> Vec<String> {
+        if self.ask("SELECT to_regclass('stairwell.ledger') IS NULL") == "t" {
+            return Vec::new();
+        }
+        let rows = self
+            .client()
+            .query("SELECT version::text FROM stairwell.ledger WHERE state = 'applied' ORDER BY version", &[])
+            .unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}
+
+fn password() -> String {
+    let url = std::env::var("TEST_DATABASE_URL").unwrap_or_default();
+    let credentials =
+        url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(credentials, _)| credentials);
+    credentials
+        .and_then(|credentials| credentials.split_once(':'))
+        .map_or_else(|| "postgres".to_owned(), |(_, password)| password.to_owned())
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS \"{}\" WITH (FORCE)", self.database.name());
+        if let Ok(mut client) = self.server.connect()
+            && let Err(error) = client.batch_execute(&drop)
+        {
+            eprintln!("test database {} stays behind: {error}", self.database.name());
+        }
+    }
+}

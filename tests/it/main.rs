@@ -1,0 +1,38 @@
+//! End-to-end tests against a real Postgres.
+//!
+//! One binary with its own `main`: it starts one server for the run, gives each test a database of its own, counts what it could not
+//! run as ignored with the reason, and stops the server at the end. Run as `xtask` (see `harness::xtask`) it is the `xtask` binary,
+//! so that tests of the command line need no second build.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::unnecessary_wraps, reason = "every test returns an Outcome, whether or not it can be skipped")]
+#![allow(clippy::ptr_arg, reason = "a module without tests adds none")]
+
+mod commands;
+mod faults;
+mod harness;
+mod histories;
+mod runner;
+mod splitting;
+mod tour;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    if harness::xtask::is_asked_for() {
+        return stairwell_xtask::main();
+    }
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    commands::add(&mut trials);
+    faults::add(&mut trials);
+    histories::add(&mut trials);
+    runner::add(&mut trials);
+    splitting::add(&mut trials);
+    tour::add(&mut trials);
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    harness::server::stop();
+    conclusion.exit_code()
+}

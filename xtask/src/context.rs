@@ -1,0 +1,140 @@
+//! What a command works on: the project, its migrations, its database.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use stairwell::Inspection;
+use stairwell::build::is_ci;
+use stairwell::local::Project;
+use stairwell::lock::LOCK_FILE;
+use stairwell::postgres::Database;
+
+use crate::cli::{Global, Locked};
+use crate::failure::{Code, Failure};
+use crate::server::Server;
+use crate::terminal::say;
+
+/// The project that the command was started in.
+pub(crate) struct Context {
+    project: Option<Project>,
+    folder: PathBuf,
+    database_url: Option<String>,
+}
+
+/// Whether a command may change the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockPolicy {
+    /// It may.
+    Update,
+    /// It fails where it would have to; the words say who asked for that.
+    Frozen(&'static str),
+}
+
+impl Context {
+    /// From the arguments and where the command was started.
+    pub(crate) fn new(global: Global) -> Result<Self, Failure> {
+        let here = env::current_dir()
+            .map_err(|error| Failure::new(Code::Usage, format!("cannot tell the current folder: {error}")))?;
+        let project = Project::discover(&here);
+        let root = project.as_ref().map_or(here.as_path(), |project| project.root());
+        load_dotenv(&here, root)?;
+        // Shown as a person would type it where they stand.
+        let standard = if same_folder(root, &here) { PathBuf::from("migrations") } else { root.join("migrations") };
+        Ok(Self { folder: global.dir.unwrap_or(standard), database_url: global.database_url, project })
+    }
+
+    /// The migrations folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Reads and checks the folder.
+    pub(crate) fn inspect(&self) -> Result<Inspection, Failure> {
+        Ok(stairwell::inspect(&self.folder)?)
+    }
+
+    /// The private server's manager, where there is a project.
+    pub(crate) fn server(&self) -> Result<Server, Failure> {
+        match &self.project {
+            Some(project) => Ok(Server::of(project.clone(), |name| env::var(name).ok())),
+            None => Err(Failure::new(
+                Code::Usage,
+                "no database is configured, and there is no Cargo workspace here that could have a private one\n  \
+                 = help: run it inside the workspace, or set DATABASE_URL",
+            )),
+        }
+    }
+
+    /// The configured database, or the project's private one, which is started if it does not run.
+    pub(crate) fn database(&self) -> Result<Database, Failure> {
+        match self.configured()? {
+            Some(database) => Ok(database),
+            None => Ok(Database::parse(&self.server()?.ensure(&mut |line| say(line))?)?),
+        }
+    }
+
+    /// The database that arguments, variables or `.env` name.
+    pub(crate) fn configured(&self) -> Result<Option<Database>, Failure> {
+        let variable = |name: &str| env::var(name).ok();
+        let url = self.database_url.clone().or_else(|| variable("DATABASE_URL").filter(|url| !url.is_empty()));
+        match url {
+            Some(url) => Ok(Some(Database::parse(&url)?.with_defaults(variable)?)),
+            None => Ok(Database::from_variables(variable)?),
+        }
+    }
+
+    /// Whether the lock may be changed.
+    pub(crate) fn lock_policy(&self, asked: Locked) -> LockPolicy {
+        if asked.locked {
+            LockPolicy::Frozen("`--locked` was given")
+        } else if env::var("CI").is_ok_and(|ci| is_ci(&ci)) {
+            LockPolicy::Frozen("`CI` is set, which implies `--locked`")
+        } else if !is_writable(&self.folder) {
+            LockPolicy::Frozen("the migrations folder cannot be written to, which implies `--locked`")
+        } else {
+            LockPolicy::Update
+        }
+    }
+
+    /// The lock as git has it at HEAD; `None` where there is no git, no commit, or no lock in it.
+    pub(crate) fn committed_lock(&self) -> Option<String> {
+        let shell = xshell::Shell::new().ok()?;
+        shell.change_dir(&self.folder);
+        let object = format!("HEAD:./{LOCK_FILE}");
+        xshell::cmd!(shell, "git show {object}").quiet().ignore_stderr().read().ok()
+    }
+}
+
+/// Reads `.env` of the current folder or, where that has none, of the workspace. What is set already stays.
+fn load_dotenv(here: &Path, root: &Path) -> Result<(), Failure> {
+    let Some(path) = [here, root].into_iter().map(|folder| folder.join(".env")).find(|path| path.is_file()) else {
+        return Ok(());
+    };
+    dotenvy::from_path(&path).map_err(|error| {
+        // dotenvy quotes the line, which may hold a password.
+        let what = match error {
+            dotenvy::Error::LineParse(_, column) => format!("a line cannot be read (at its character {column})"),
+            other => other.to_string(),
+        };
+        Failure::new(
+            Code::Usage,
+            format!(
+                "`{}`: {what}\n  = help: one `NAME=value` a line; quote a value with spaces or `#` in it",
+                path.display()
+            ),
+        )
+    })
+}
+
+fn same_folder(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Tried, and not read off permission bits, which do not bind root and know nothing of a read-only mount.
+fn is_writable(folder: &Path) -> bool {
+    let probe = folder.join(format!(".stairwell.{}", std::process::id()));
+    let written = std::fs::File::create_new(&probe).is_ok();
+    // Where it was not created there is nothing to remove.
+    let _ = std::fs::remove_file(&probe);
+    written
+}

@@ -1,0 +1,78 @@
+//! `db lock`: brings `stairwell.lock` up to date without running anything.
+
+use stairwell::lock::LOCK_FILE;
+use stairwell::{Findings, Inspection, Rule};
+
+use crate::cli::Lock;
+use crate::context::Context;
+use crate::db::lockfile;
+use crate::failure::{Failure, render_findings};
+use crate::terminal::{color, say};
+
+/// How many warnings of an imported history are printed in full.
+const MOST_WARNINGS: usize = 5;
+
+/// What keeps the lock from being written, by what was asked for.
+fn refused(inspection: &Inspection, args: &Lock, committed: Option<&str>) -> Findings {
+    let mut findings: Vec<_> =
+        inspection.defects().0.into_iter().filter(|finding| !(args.import && finding.rule.is_style())).collect();
+    let policy = crate::context::LockPolicy::Update;
+    let lock = lockfile::refused(inspection, committed, policy);
+    findings.extend(lock.0.into_iter().filter(|finding| !args.accept_changes || finding.rule == Rule::LockFile));
+    Findings(findings)
+}
+
+pub(super) fn run(context: &Context, args: &Lock) -> Result<(), Failure> {
+    let inspection = context.inspect()?;
+    let path = context.folder().join(LOCK_FILE).display().to_string();
+    if args.check {
+        let mut findings = inspection.defects();
+        findings.0.extend(inspection.lock_findings().cloned());
+        if !findings.0.is_empty() {
+            return Err(findings.into());
+        }
+        say(&format!("{path} is up to date: {} migrations", inspection.set().migrations().len()));
+        return Ok(());
+    }
+    let findings = refused(&inspection, args, context.committed_lock().as_deref());
+    if !findings.0.is_empty() {
+        return Err(findings.into());
+    }
+    if args.import {
+        warn(&inspection);
+    }
+    // Nothing of the old lock is left that the files do not say: what must not go was refused above.
+    let new = inspection.set().lock();
+    if Some(&new) == inspection.lock.as_ref() && !new.entries().is_empty() {
+        say(&format!("{path} is up to date: {} migrations", inspection.set().migrations().len()));
+        return Ok(());
+    }
+    lockfile::write(context.folder(), &new)?;
+    say(&format!(
+        "locked {} files of {} migrations in {path}",
+        new.entries().len(),
+        inspection.set().migrations().len()
+    ));
+    Ok(())
+}
+
+/// Says what is accepted as it is.
+fn warn(inspection: &Inspection) {
+    let style: Vec<_> = inspection
+        .defects()
+        .0
+        .into_iter()
+        .filter(|finding| finding.rule.is_style())
+        .map(stairwell::Diagnostic::as_warning)
+        .collect();
+    if style.is_empty() {
+        return;
+    }
+    let more = style.len().saturating_sub(MOST_WARNINGS);
+    let shown = Findings(style.into_iter().take(MOST_WARNINGS).collect());
+    say(&render_findings(&shown, color()));
+    if more > 0 {
+        say(&format!("\n… and {more} warnings more"));
+    }
+    say("\nThese are accepted as they are. A new migration is held to the rules.");
+}

@@ -1,0 +1,89 @@
+//! Reading and writing `stairwell.lock` around a run.
+
+use std::fs;
+use std::path::Path;
+
+use stairwell::lock::{LOCK_FILE, Lock};
+use stairwell::migration::Migration;
+use stairwell::plan::{History, State};
+use stairwell::{Diagnostic, Findings, Inspection, Rule};
+
+use crate::context::{Context, LockPolicy};
+use crate::failure::{Code, Failure};
+use crate::terminal::say;
+
+/// The findings about the lock that keep a run from beginning.
+///
+/// A line that git does not have at HEAD is this machine's alone, and its file may still be edited or dropped freely.
+pub(super) fn refused(inspection: &Inspection, committed: Option<&str>, policy: LockPolicy) -> Findings {
+    let refuse = |finding: &&Diagnostic| match (finding.rule, policy) {
+        (Rule::LockFile | Rule::OutOfOrder, _) | (_, LockPolicy::Frozen(_)) => true,
+        (Rule::NotLocked, LockPolicy::Update) => false,
+        _ => is_committed(inspection, finding, committed),
+    };
+    let reason = match policy {
+        LockPolicy::Frozen(reason) => Some(format!("the lock must not change: {reason}")),
+        LockPolicy::Update => None,
+    };
+    let explain = |finding: &Diagnostic| match &reason {
+        Some(reason) => finding.clone().note(reason.clone()),
+        None => finding.clone(),
+    };
+    Findings(inspection.lock_findings().filter(refuse).map(explain).collect())
+}
+
+/// Whether the lock's line about the finding's file stands in the committed lock as well.
+fn is_committed(inspection: &Inspection, finding: &Diagnostic, committed: Option<&str>) -> bool {
+    let (Some(lock), Some(committed)) = (&inspection.lock, committed) else {
+        return false;
+    };
+    let concerned = |file: &str| finding.message.contains(&format!("`{file}`"));
+    lock.entries()
+        .iter()
+        .filter(|entry| concerned(&entry.file))
+        .any(|entry| committed.contains(entry.to_string().trim_end()))
+}
+
+/// The lock with the files of every migration that `accept` takes as they are now; of the others what it had.
+pub(super) fn updated(inspection: &Inspection, accept: impl Fn(&Migration) -> bool) -> Lock {
+    let old = inspection.lock.clone().unwrap_or_default();
+    let now = inspection.set().lock();
+    let accepted: Vec<_> = inspection.set().migrations().iter().filter(|m| accept(m)).map(|m| m.version).collect();
+    let is_accepted = |version| accepted.binary_search(&version).is_ok();
+    let kept = old.entries().iter().filter(|entry| !is_accepted(entry.name.version));
+    let taken = now.entries().iter().filter(|entry| is_accepted(entry.name.version));
+    Lock::from_entries(kept.chain(taken).cloned())
+}
+
+/// Locks what the database has exactly as the files are, and says so.
+pub(super) fn lock_applied(
+    context: &Context,
+    inspection: &Inspection,
+    history: &History,
+    policy: LockPolicy,
+) -> Result<(), Failure> {
+    let applied = |m: &Migration| {
+        history.get(m.version).is_some_and(|row| row.state == State::Applied && row.checksum == m.up.checksum)
+    };
+    let new = updated(inspection, applied);
+    if Some(&new) == inspection.lock.as_ref() || policy != LockPolicy::Update {
+        return Ok(());
+    }
+    let old = inspection.lock.clone().unwrap_or_default();
+    let changed = new.entries().iter().filter(|entry| old.checksum(&entry.file) != Some(entry.checksum)).count();
+    write(context.folder(), &new)?;
+    let files = if changed == 1 { "1 file".to_owned() } else { format!("{changed} files") };
+    say(&format!("locked {files} in {}", context.folder().join(LOCK_FILE).display()));
+    Ok(())
+}
+
+/// Writes the lock beside and renames it, so that no one ever reads half of it.
+pub(super) fn write(folder: &Path, lock: &Lock) -> Result<(), Failure> {
+    let path = folder.join(LOCK_FILE);
+    let beside = folder.join(format!(".{LOCK_FILE}.{}", std::process::id()));
+    fs::write(&beside, lock.to_string()).and_then(|()| fs::rename(&beside, &path)).map_err(|error| {
+        // What could not be renamed is of no use.
+        let _ = fs::remove_file(&beside);
+        Failure::new(Code::Files, format!("cannot write `{}`: {error}", path.display()))
+    })
+}

@@ -1,0 +1,147 @@
+//! `db new`: an up and a down file, ready to edit.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use stairwell::migration::{Direction, file_name};
+use stairwell::{Inspection, Version};
+
+use crate::cli::New;
+use crate::context::Context;
+use crate::failure::{Code, Failure};
+
+/// The longest name that is made, in bytes: it leaves room for version and ending in the 200 that a file's name may have.
+const LONGEST: usize = 150;
+
+/// The part of a file's name that says what the migration does, of any text; `None` if nothing is left of it.
+fn slug(text: &str) -> Option<String> {
+    let mut slug = String::new();
+    for character in text.chars() {
+        if character.is_ascii_alphanumeric() {
+            slug.push(character.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('_') {
+            slug.push('_');
+        }
+    }
+    slug.truncate(LONGEST);
+    let slug = slug.trim_end_matches('_');
+    (!slug.is_empty()).then(|| slug.to_owned())
+}
+
+/// The version of a migration that is made at this time: the time, or one more than the newest if that is later.
+fn next_version(now: Timestamp, newest: Option<Version>) -> Result<Version, Failure> {
+    let now: u64 = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M%S").to_string().parse().unwrap_or(1);
+    let number = newest.map_or(now, |newest| now.max(newest.get().saturating_add(1)));
+    Version::new(number).map_err(|error| {
+        Failure::new(
+            Code::Files,
+            format!(
+                "there is no version left behind {}: {error}\n  = help: give the newest migration a smaller one",
+                number - 1
+            ),
+        )
+    })
+}
+
+/// The newest version that any file or the lock has, also in files that are otherwise broken.
+fn newest(folder: &Path, inspection: Option<&Inspection>) -> Option<Version> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let of_files = files.filter_map(|entry| Some(file_name(entry.file_name().to_str()?).ok()?.version));
+    let of_lock = inspection
+        .and_then(|i| i.lock.as_ref())
+        .into_iter()
+        .flat_map(|lock| lock.entries().iter().map(|e| e.name.version));
+    of_files.chain(of_lock).max()
+}
+
+fn template(id: &str, direction: Direction) -> String {
+    match direction {
+        Direction::Up => format!(
+            "-- {id}\n--\n-- Why:\n--\n-- It runs in one transaction with its ledger row; do not write BEGIN or COMMIT.\n\n"
+        ),
+        Direction::Down => format!("-- Undoes {id}.\n--\n-- What is lost:\n\n"),
+    }
+}
+
+pub(super) fn run(context: &Context, args: &New) -> Result<(), Failure> {
+    let folder = context.folder();
+    let name = slug(&args.name).ok_or_else(|| {
+        Failure::new(
+            Code::Usage,
+            format!("`{}` has no letter or digit (a to z, 0 to 9) to make a name of", args.name.escape_debug()),
+        )
+    })?;
+    fs::create_dir_all(folder).map_err(|error| {
+        Failure::new(Code::Files, format!("cannot create the folder `{}`: {error}", folder.display()))
+    })?;
+    // A folder with defects still takes a new migration.
+    let version = next_version(Timestamp::now(), newest(folder, context.inspect().ok().as_ref()))?;
+    let id = format!("{version}_{name}");
+    let mut written: Vec<std::path::PathBuf> = Vec::new();
+    for direction in [Direction::Up, Direction::Down] {
+        let path = folder.join(format!("{id}{}", direction.suffix()));
+        if let Err(error) = create(&path, &template(&id, direction)) {
+            // Half a pair would only be in the way.
+            for path in &written {
+                let _ = fs::remove_file(path);
+            }
+            return Err(Failure::new(Code::Files, format!("cannot write `{}`: {error}", path.display())));
+        }
+        written.push(path);
+    }
+    for path in &written {
+        println!("{}", path.display());
+    }
+    crate::terminal::say("Write the SQL into both, then apply them with: cargo xtask db up");
+    Ok(())
+}
+
+/// Writes a file that must not be there yet.
+fn create(path: &Path, text: &str) -> std::io::Result<()> {
+    File::create_new(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_become_safe_or_are_refused() {
+        let table = [
+            ("add phone to Users", Some("add_phone_to_users")),
+            ("../../x", Some("x")),
+            ("a/b", Some("a_b")),
+            ("x'); drop table--", Some("x_drop_table")),
+            ("__a__", Some("a")),
+            ("🚀", None),
+            ("", None),
+            ("../..", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(slug(text).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_the_time_and_always_later_than_the_newest() {
+        let now: Timestamp = "2026-11-21T09:30:00Z".parse().unwrap();
+        assert_eq!(next_version(now, None).unwrap().get(), 20_261_121_093_000);
+        assert_eq!(next_version(now, Version::new(7).ok()).unwrap().get(), 20_261_121_093_000);
+        assert_eq!(next_version(now, Version::new(20_991_231_235_959).ok()).unwrap().get(), 20_991_231_235_960);
+        assert!(next_version(now, Version::new(u64::MAX / 2).ok()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_slug_makes_a_good_file_name(text in "\\PC{0,400}") {
+            if let Some(slug) = slug(&text) {
+                let file = format!("20261121093000_{slug}.down.sql");
+                prop_assert!(file_name(&file).is_ok(), "{}", file);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `db up`: applies what is pending, and locks it.
+
+use stairwell::postgres::{Database, Migrator};
+use stairwell::{Inspection, OutOfOrder, Rule, Target};
+
+use crate::cli::Up;
+use crate::context::{Context, LockPolicy};
+use crate::db::lockfile;
+use crate::failure::Failure;
+use crate::terminal::{Steps, say};
+
+pub(super) fn run(context: &Context, args: &Up) -> Result<(), Failure> {
+    let order = if args.allow_out_of_order { OutOfOrder::Allow } else { OutOfOrder::Refuse };
+    let policy = context.lock_policy(args.locked);
+    let inspection = checked(context, policy, order)?;
+    apply(context, &inspection, &context.database()?, policy, args.target(), order)
+}
+
+/// The set, if nothing keeps it from being run.
+pub(super) fn checked(context: &Context, policy: LockPolicy, order: OutOfOrder) -> Result<Inspection, Failure> {
+    let inspection = context.inspect()?;
+    let mut findings = inspection.defects();
+    let lock = lockfile::refused(&inspection, context.committed_lock().as_deref(), policy);
+    let allowed = |rule| rule == Rule::OutOfOrder && order == OutOfOrder::Allow && policy == LockPolicy::Update;
+    findings.0.extend(lock.0.into_iter().filter(|finding| !allowed(finding.rule)));
+    if findings.0.is_empty() { Ok(inspection) } else { Err(findings.into()) }
+}
+
+/// Applies, and locks what was applied, also when a later one failed.
+pub(super) fn apply(
+    context: &Context,
+    inspection: &Inspection,
+    database: &Database,
+    policy: LockPolicy,
+    target: Target,
+    order: OutOfOrder,
+) -> Result<(), Failure> {
+    let mut steps = Steps::new();
+    let mut migrator = migrator(inspection).out_of_order(order).on_event(|event| steps.show(event));
+    let outcome = migrator.up(database, target);
+    // Not reached: then there is nothing new to lock, and the outcome says why.
+    if let Ok(history) = migrator.history(database) {
+        lockfile::lock_applied(context, inspection, &history, policy)?;
+    }
+    drop(migrator);
+    drop(steps);
+    let report = outcome?;
+    match (report.done.len(), report.head) {
+        (_, None) => say(&format!("nothing to apply: {} has no migrations", context.folder().display())),
+        (0, Some(head)) => say(&format!("nothing to apply: {database} is at {head}")),
+        (done, Some(head)) => say(&format!("{done} applied: {database} is at {head}")),
+    }
+    Ok(())
+}
+
+/// A migrator as every command uses it.
+pub(super) fn migrator(inspection: &Inspection) -> Migrator<'_> {
+    Migrator::new(inspection.set()).program(concat!("cargo xtask db (stairwell ", env!("CARGO_PKG_VERSION"), ")"))
+}

@@ -1,0 +1,115 @@
+//! What a person sees: colours, step lines, the progress bar.
+
+use std::io::{IsTerminal, stderr};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use stairwell::Color;
+use stairwell::migration::Direction;
+use stairwell::postgres::Event;
+
+use crate::failure::Failure;
+
+/// From this many steps on a bar is worth its line.
+const MANY: usize = 20;
+
+/// Colours go to a terminal, unless `NO_COLOR` is set to anything (no-color.org).
+pub(crate) fn color() -> Color {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if stderr().is_terminal() && !no_color && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
+        Color::Always
+    } else {
+        Color::Never
+    }
+}
+
+pub(crate) fn print_failure(failure: &Failure) {
+    eprintln!("{}", failure.render(color()));
+}
+
+/// Says something on standard error, where it does not mix with what a script reads.
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Shows a run, step by step.
+pub(crate) struct Steps {
+    bar: ProgressBar,
+    /// What was last said about waiting, in whole ten seconds: once is enough for each.
+    waited: Option<u64>,
+}
+
+impl Steps {
+    pub(crate) fn new() -> Self {
+        Self { bar: ProgressBar::hidden(), waited: None }
+    }
+
+    /// Takes an event of the run.
+    pub(crate) fn show(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Planned { total, .. } => {
+                if *total >= MANY && stderr().is_terminal() {
+                    self.bar = ProgressBar::with_draw_target(u64::try_from(*total).ok(), ProgressDrawTarget::stderr());
+                    if let Ok(style) = ProgressStyle::with_template("  [{bar:30}] {pos}/{len} {msg}") {
+                        self.bar.set_style(style.progress_chars("=> "));
+                    }
+                }
+            }
+            Event::Started { id, .. } => self.bar.set_message((*id).to_owned()),
+            Event::Done { done, total, position } => {
+                let verb = if done.direction == Direction::Up { "applied" } else { "undone" };
+                let elapsed = done.elapsed.map(|elapsed| format!("  {}", duration(elapsed))).unwrap_or_default();
+                let width = total.to_string().len();
+                self.line(&format!("  {verb} [{position:>width$}/{total}] {}{elapsed}", done.id));
+                self.bar.inc(1);
+                if position == total {
+                    self.bar.finish_and_clear();
+                }
+                self.waited = None;
+            }
+            Event::Waiting { waited, .. } => {
+                let tens = waited.as_secs() / 10;
+                if self.waited != Some(tens) {
+                    self.waited = Some(tens);
+                    self.line(&format!("  {event}"));
+                }
+            }
+            other => self.line(&format!("  {other}")),
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            say(text);
+        } else {
+            self.bar.println(text);
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// `12 ms`, `1.24 s`, `3 min 5 s`.
+pub(crate) fn duration(duration: Duration) -> String {
+    match duration.as_millis() {
+        0 => "<1 ms".to_owned(),
+        ms @ 1..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{:.2} s", duration.as_secs_f64()),
+        _ => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well_at_every_scale() {
+        let shown = [0, 12, 1_240, 185_000].map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(shown, ["<1 ms", "12 ms", "1.24 s", "3 min 5 s"]);
+    }
+}
