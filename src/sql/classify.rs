@@ -56,6 +56,10 @@ pub fn in_transaction_refused(text: &str, statement: &Statement) -> Option<&'sta
         ["DROP", "TABLESPACE", ..] => Some("DROP TABLESPACE"),
         ["ALTER", "SYSTEM", ..] => Some("ALTER SYSTEM"),
         ["DISCARD", "ALL", ..] => Some("DISCARD ALL"),
+        ["CLUSTER"] | ["CLUSTER", "VERBOSE"] => Some("CLUSTER of the whole database"),
+        ["ALTER", "DATABASE", ..] if words.windows(2).any(|pair| pair == ["SET", "TABLESPACE"]) => {
+            Some("ALTER DATABASE … SET TABLESPACE")
+        }
         _ => None,
     }
 }
@@ -138,6 +142,8 @@ mod tests {
             "reindex table concurrently t",
             "alter table t detach partition p concurrently",
             "vacuum (full) t",
+            "cluster",
+            "alter database d set tablespace t",
             "create database d",
             "alter system set work_mem = '1GB'",
         ] {

@@ -14,7 +14,7 @@
 //!
 //! ```toml
 //! [alias]
-//! xtask = "run --quiet --package xtask --"
+//! xtask = "run --package xtask --"
 //! ```
 //!
 //! It never depends on the app: a broken migration fails the app's build, and must not stop the command that mends it.
