@@ -138,6 +138,8 @@ pub struct Diagnostic {
     pub message: String,
     /// The file, as a person would open it from the workspace's folder.
     pub path: Option<String>,
+    /// The lines of the lock that it concerns, by their files' names. Empty if it is about nothing that was locked.
+    pub locked_files: Vec<String>,
     code: Option<String>,
     excerpt: Option<Excerpt>,
     notes: Vec<String>,
@@ -152,6 +154,7 @@ impl Diagnostic {
             severity: Severity::Error,
             message: message.into(),
             path: None,
+            locked_files: Vec::new(),
             code: None,
             excerpt: None,
             notes: Vec::new(),
@@ -163,6 +166,12 @@ impl Diagnostic {
     #[must_use]
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
+        self
+    }
+
+    /// Names the lines of the lock that it concerns.
+    pub(crate) fn about_locked<'a>(mut self, files: impl IntoIterator<Item = &'a str>) -> Self {
+        self.locked_files = files.into_iter().map(str::to_owned).collect();
         self
     }
 

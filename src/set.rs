@@ -313,6 +313,7 @@ fn down_not_locked(script: &Script) -> Diagnostic {
 fn edited(migration: &Migration, script: &Script, locked: Checksum) -> Diagnostic {
     let finding = Diagnostic::error(Rule::Edited, format!("`{}` was edited after it was locked", script.file))
         .at(script.path.clone())
+        .about_locked([script.file.as_str()])
         .note(format!("locked as sha256 {}…, and it is {}… now", locked.short(), script.checksum.short()));
     if script.file != migration.up.file {
         return finding
@@ -328,9 +329,10 @@ fn edited(migration: &Migration, script: &Script, locked: Checksum) -> Diagnosti
 }
 
 fn renamed(migration: &Migration, old: &[&str]) -> Diagnostic {
-    let old: Vec<_> = old.iter().map(|file| format!("`{file}`")).collect();
-    Diagnostic::error(Rule::Missing, format!("`{}` has the version of {}, locked and gone: was it renamed?", migration.id(), join(&old)))
+    let names: Vec<_> = old.iter().map(|file| format!("`{file}`")).collect();
+    Diagnostic::error(Rule::Missing, format!("`{}` has the version of {}, locked and gone: was it renamed?", migration.id(), join(&names)))
         .at(migration.up.path.clone())
+        .about_locked(old.iter().copied())
         .note("databases know a migration by its version; a new one under an old version would never be applied to them")
         .help("if it was renamed: take its old name back; if it is new: give it a later version, and restore the old one from git")
         .help("if neither has left your machine: `cargo xtask db lock --accept-changes` locks what is here")
@@ -340,11 +342,12 @@ fn missing(files: &[&str], older: Option<Version>, lock_path: &str) -> Diagnosti
     let folder = lock_path.strip_suffix(LOCK_FILE).unwrap_or_default();
     let paths: Vec<_> = files.iter().map(|file| format!("{folder}{file}")).collect();
     let paths = paths.join(" ");
-    let files: Vec<_> = files.iter().map(|file| format!("`{file}`")).collect();
+    let names: Vec<_> = files.iter().map(|file| format!("`{file}`")).collect();
     let what = if files.len() == 1 { "was locked, and is gone" } else { "were locked, and are gone" };
     let to = older.map_or_else(|| "--all".to_owned(), |version| format!("--to {version}"));
-    Diagnostic::error(Rule::Missing, format!("{} {what}", join(&files)))
+    Diagnostic::error(Rule::Missing, format!("{} {what}", join(&names)))
         .at(lock_path)
+        .about_locked(files.iter().copied())
         .note("databases that applied it could no longer be understood")
         .help(format!("to restore it: `git checkout HEAD -- {paths}`; if a commit deleted it, `git log --diff-filter=D -- {paths}` names that commit"))
         .help(format!("if it never left your machine: `cargo xtask db down {to}` undoes it there, and `cargo xtask db lock --accept-changes` forgets it"))

@@ -13,7 +13,7 @@ use crate::terminal::{color, say};
 const MOST_WARNINGS: usize = 5;
 
 /// What keeps the lock from being written, by what was asked for.
-fn refused(inspection: &Inspection, args: &Lock, committed: Option<&str>) -> Findings {
+fn refused(inspection: &Inspection, args: &Lock, committed: impl FnOnce() -> Option<String>) -> Findings {
     let mut findings: Vec<_> =
         inspection.defects().0.into_iter().filter(|finding| !(args.import && finding.rule.is_style())).collect();
     let policy = crate::context::LockPolicy::Update;
@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, args: &Lock) -> Result<(), Failure> {
         say(&format!("{path} is up to date: {} migrations", inspection.set().migrations().len()));
         return Ok(());
     }
-    let findings = refused(&inspection, args, context.committed_lock().as_deref());
+    let findings = refused(&inspection, args, || context.committed_lock());
     if !findings.0.is_empty() {
         return Err(findings.into());
     }

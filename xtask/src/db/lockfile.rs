@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use stairwell::lock::{LOCK_FILE, Lock};
+use stairwell::lock::{Entry, LOCK_FILE, Lock};
 use stairwell::migration::Migration;
 use stairwell::plan::{History, State};
 use stairwell::{Diagnostic, Findings, Inspection, Rule};
@@ -14,34 +14,31 @@ use crate::terminal::say;
 
 /// The findings about the lock that keep a run from beginning.
 ///
-/// A line that git does not have at HEAD is this machine's alone, and its file may still be edited or dropped freely.
-pub(super) fn refused(inspection: &Inspection, committed: Option<&str>, policy: LockPolicy) -> Findings {
+/// A line that git does not have at HEAD is this machine's alone, and its file may still be edited or dropped freely. `committed` is
+/// the lock of HEAD, and is asked for only where that decides.
+pub(super) fn refused(
+    inspection: &Inspection,
+    committed: impl FnOnce() -> Option<String>,
+    policy: LockPolicy,
+) -> Findings {
+    let committed = std::cell::LazyCell::new(|| committed().unwrap_or_default());
+    let is_committed = |entry: &Entry| committed.lines().any(|line| line == entry.to_string().trim_end());
     let refuse = |finding: &&Diagnostic| match (finding.rule, policy) {
         (Rule::LockFile | Rule::OutOfOrder, _) | (_, LockPolicy::Frozen(_)) => true,
         (Rule::NotLocked, LockPolicy::Update) => false,
-        _ => is_committed(inspection, finding, committed),
+        _ => entries(inspection, finding).any(is_committed),
     };
-    let reason = match policy {
-        LockPolicy::Frozen(reason) => Some(format!("the lock must not change: {reason}")),
-        LockPolicy::Update => None,
-    };
-    let explain = |finding: &Diagnostic| match &reason {
-        Some(reason) => finding.clone().note(reason.clone()),
-        None => finding.clone(),
+    let explain = |finding: &Diagnostic| match policy {
+        LockPolicy::Frozen(reason) => finding.clone().note(format!("the lock must not change: {reason}")),
+        LockPolicy::Update => finding.clone(),
     };
     Findings(inspection.lock_findings().filter(refuse).map(explain).collect())
 }
 
-/// Whether the lock's line about the finding's file stands in the committed lock as well.
-fn is_committed(inspection: &Inspection, finding: &Diagnostic, committed: Option<&str>) -> bool {
-    let (Some(lock), Some(committed)) = (&inspection.lock, committed) else {
-        return false;
-    };
-    let concerned = |file: &str| finding.message.contains(&format!("`{file}`"));
-    lock.entries()
-        .iter()
-        .filter(|entry| concerned(&entry.file))
-        .any(|entry| committed.contains(entry.to_string().trim_end()))
+/// The lines of the lock that a finding concerns.
+fn entries<'a>(inspection: &'a Inspection, finding: &'a Diagnostic) -> impl Iterator<Item = &'a Entry> {
+    let lines = inspection.lock.iter().flat_map(Lock::entries);
+    lines.filter(|entry| finding.locked_files.contains(&entry.file))
 }
 
 /// The lock with the files of every migration that `accept` takes as they are now; of the others what it had.

@@ -14,7 +14,7 @@ pub(super) fn run(context: &Context, args: &Redo) -> Result<(), Failure> {
     let inspection = context.inspect()?;
     let mut findings = inspection.defects();
     // An edit is why one comes here; under --locked the lock would have to change for it.
-    let refused = lockfile::refused(&inspection, context.committed_lock().as_deref(), policy);
+    let refused = lockfile::refused(&inspection, || context.committed_lock(), policy);
     let mended = |rule| policy == LockPolicy::Update && rule == Rule::Edited;
     findings.0.extend(refused.0.into_iter().filter(|finding| !mended(finding.rule)));
     if !findings.0.is_empty() {

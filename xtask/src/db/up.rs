@@ -20,7 +20,7 @@ pub(super) fn run(context: &Context, args: &Up) -> Result<(), Failure> {
 pub(super) fn checked(context: &Context, policy: LockPolicy, order: OutOfOrder) -> Result<Inspection, Failure> {
     let inspection = context.inspect()?;
     let mut findings = inspection.defects();
-    let lock = lockfile::refused(&inspection, context.committed_lock().as_deref(), policy);
+    let lock = lockfile::refused(&inspection, || context.committed_lock(), policy);
     let allowed = |rule| rule == Rule::OutOfOrder && order == OutOfOrder::Allow && policy == LockPolicy::Update;
     findings.0.extend(lock.0.into_iter().filter(|finding| !allowed(finding.rule)));
     if findings.0.is_empty() { Ok(inspection) } else { Err(findings.into()) }
@@ -38,8 +38,10 @@ pub(super) fn apply(
     let mut steps = Steps::new();
     let mut migrator = migrator(inspection).out_of_order(order).on_event(|event| steps.show(event));
     let outcome = migrator.up(database, target);
+    let untouched = outcome.as_ref().is_ok_and(|report| report.done.is_empty());
+    let settled = untouched && inspection.lock_findings().next().is_none();
     // Not reached: then there is nothing new to lock, and the outcome says why.
-    if let Ok(history) = migrator.history(database) {
+    if !settled && let Ok(history) = migrator.history(database) {
         lockfile::lock_applied(context, inspection, &history, policy)?;
     }
     drop(migrator);
