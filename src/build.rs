@@ -5,6 +5,7 @@
 //! stairwell::build::check("../migrations");
 //! ```
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,10 @@ use crate::set::Inspection;
 pub fn check(folder: impl AsRef<Path>) {
     print!("{}", Verdict::of(folder.as_ref(), &Build::from_cargo(|name| std::env::var_os(name))));
 }
+
+/// How many findings of one rule a build prints in full. Who has more of them (a thousand migrations that are not locked) has one
+/// problem and not a thousand.
+const MOST_OF_A_RULE: usize = 50;
 
 /// What the check needs to know of the build.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +82,13 @@ impl Verdict {
         Self { folder: folder.to_owned(), outcome: directory::inspect_as(folder, &shown), unlocked: build.unlocked }
     }
 
+    /// The line that stands for the findings of a rule that are not printed.
+    fn more(&self, rule: Rule) -> String {
+        let findings = self.outcome.as_ref().map(|inspection| inspection.findings.as_slice()).unwrap_or_default();
+        let count = findings.iter().filter(|finding| finding.rule == rule).count() - MOST_OF_A_RULE;
+        format!("[{}]: {count} more of the same\n= help: `cargo xtask db lock --check` prints them all", rule.name())
+    }
+
     /// Every finding, with the severity that it has in this build.
     pub fn findings(&self) -> Vec<Diagnostic> {
         let findings = self.outcome.as_ref().map(|inspection| inspection.findings.as_slice()).unwrap_or_default();
@@ -112,9 +124,16 @@ impl fmt::Display for Verdict {
             }
             Err(error) => write_lines(f, "error", &error.to_string())?,
         }
+        let mut of_rule: BTreeMap<Rule, usize> = BTreeMap::new();
         for finding in self.findings() {
             let level = if finding.severity == Severity::Error { "error" } else { "warning" };
-            write_lines(f, level, &finding.to_string())?;
+            let count = of_rule.entry(finding.rule).or_default();
+            *count += 1;
+            match *count {
+                1..=MOST_OF_A_RULE => write_lines(f, level, &finding.to_string())?,
+                _ if *count == MOST_OF_A_RULE + 1 => write_lines(f, level, &self.more(finding.rule))?,
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -207,3 +207,18 @@ fn only_none_zero_false_and_no_mean_that_this_is_no_ci() {
         assert!(is_ci(value), "{value}");
     }
 }
+
+#[test]
+fn what_is_wrong_a_thousand_times_is_said_fifty_times_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 1..=60 {
+        for direction in ["up", "down"] {
+            fs::write(folder.path().join(format!("{n}_a.{direction}.sql")), "select 1;").unwrap();
+        }
+    }
+    let verdict = Verdict::of(folder.path(), &Build::default());
+    let text = verdict.to_string();
+    assert_eq!(verdict.findings().len(), 60);
+    assert_eq!(text.matches(" is not locked yet").count(), 50);
+    assert!(text.contains("cargo::warning=[not-locked]: 10 more of the same\n"), "{text}");
+}

@@ -135,6 +135,23 @@ fn go(database: &TestDatabase, set: &MigrationSet, direction: Direction, target:
     }
 }
 
+/// Whether psql and pg_dump are here, and pg_dump is not older than the server: it refuses newer ones.
+fn programs_fit(database: &TestDatabase) -> Outcome {
+    let version = |program: &str| {
+        let output =
+            Command::new(program).arg("--version").output().map_err(|_| Skip(format!("{program} is not here")))?;
+        Ok::<_, Skip>(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    version("psql")?;
+    let dump = version("pg_dump")?;
+    let major = |text: &str| text.split(|c: char| !c.is_ascii_digit()).find_map(|number| number.parse::<u32>().ok());
+    let server = database.ask("SHOW server_version");
+    if major(&dump) < major(&server) {
+        return Err(Skip(format!("{} is older than the server, {server}", dump.trim())));
+    }
+    Ok(())
+}
+
 fn imported(name: &str) -> Result<(Workspace, MigrationSet), Skip> {
     let workspace = Workspace::new();
     for entry in std::fs::read_dir(shared(&format!("corpora/histories/{name}"))?).unwrap() {
@@ -149,14 +166,10 @@ fn imported(name: &str) -> Result<(Workspace, MigrationSet), Skip> {
 }
 
 fn history(name: &str, migrations: usize) -> Outcome {
-    if Command::new("pg_dump").arg("--version").output().is_err()
-        || Command::new("psql").arg("--version").output().is_err()
-    {
-        return Err(Skip("psql and pg_dump are not here".to_owned()));
-    }
+    let (ours, psqls) = (TestDatabase::new()?, TestDatabase::new()?);
+    programs_fit(&ours)?;
     let (workspace, set) = imported(name)?;
     assert_eq!(set.migrations().len(), migrations);
-    let (ours, psqls) = (TestDatabase::new()?, TestDatabase::new()?);
     let all: Vec<&Migration> = set.migrations().iter().collect();
 
     let started = Instant::now();
