@@ -88,17 +88,13 @@ impl Lock {
     pub fn of<'a>(scripts: impl IntoIterator<Item = (FileName, &'a Script)>) -> Self {
         let entry =
             |(name, script): (FileName, &Script)| Entry { file: script.file.clone(), name, checksum: script.checksum };
-        let mut entries: Vec<_> = scripts.into_iter().map(entry).collect();
-        entries.sort_by(|a, b| a.key().cmp(&b.key()));
-        Self { entries }
+        Self::from_entries(scripts.into_iter().map(entry))
     }
 
     /// The lock of these lines, which may come in any order.
     pub fn from_entries(entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut entries: Vec<Entry> = entries.into_iter().collect();
-        entries.sort_by(|a, b| {
-            (a.name.version, a.name.direction, &a.file).cmp(&(b.name.version, b.name.direction, &b.file))
-        });
+        entries.sort_by(|a, b| a.key().cmp(&b.key()));
         Self { entries }
     }
 
