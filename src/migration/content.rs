@@ -164,7 +164,7 @@ pub(super) fn check(path: &str, text: &Arc<str>, split: &sql::Script, directives
                     "Postgres refuses it there",
                     help.to_owned(),
                 );
-            } else if sql::concurrent_index(text, statement) == Some(None) {
+            } else if sql::concurrent_index(text, statement).is_some_and(|index| index.name.is_none()) {
                 found(
                     Rule::UnnamedIndex,
                     "an index that is built concurrently needs a name".to_owned(),

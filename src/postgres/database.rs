@@ -79,6 +79,10 @@ impl Database {
                     };
                     return Err(DatabaseError::Scheme(shown.to_owned()));
                 }
+                // A second one belongs to the password, and what stands behind it would be taken for the host and shown.
+                if rest.matches('@').count() > 1 {
+                    return Err(DatabaseError::Syntax("there is more than one `@`".to_owned()));
+                }
                 format!("postgresql://{}", plain_query(rest)?)
             }
             None => text.to_owned(),
@@ -177,7 +181,7 @@ impl Database {
         if let Some(mode) = set("PGSSLMODE") {
             match mode.as_str() {
                 "disable" | "allow" | "prefer" => {}
-                _ => return Err(DatabaseError::Tls(mode)),
+                mode => return Err(DatabaseError::Tls(tls_mode(mode))),
             }
         }
         if self.config.get_password().is_none() {
@@ -286,15 +290,25 @@ fn plain_query(rest: &str) -> Result<String, DatabaseError> {
         match (key, value) {
             ("ssl" | "sslmode", "disable" | "false" | "0") => kept.push("sslmode=disable".to_owned()),
             ("ssl" | "sslmode", "prefer" | "allow") => kept.push("sslmode=prefer".to_owned()),
-            ("ssl" | "sslmode", mode) => {
-                return Err(DatabaseError::Tls(mode.chars().take(20).collect()));
-            }
+            ("ssl" | "sslmode", mode) => return Err(DatabaseError::Tls(tls_mode(mode))),
             (key, _) if DRIVER_ONLY.contains(&key) => {}
             (key, _) if LIBPQ.contains(&key) => kept.push(pair.to_owned()),
-            (key, _) => return Err(DatabaseError::Parameter(key.chars().take(60).collect())),
+            (key, _) => return Err(DatabaseError::Parameter(plain_word(key))),
         }
     }
     Ok(if kept.is_empty() { before.to_owned() } else { format!("{before}?{}", kept.join("&")) })
+}
+
+/// A parameter's name, if it looks like one; anything else may be a piece of a password.
+fn plain_word(key: &str) -> String {
+    let plain = key.len() <= 40 && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if plain { key.to_owned() } else { "…".to_owned() }
+}
+
+/// The mode, if it is one of libpq's or its drivers'.
+fn tls_mode(mode: &str) -> String {
+    let known = ["require", "verify-ca", "verify-full", "true", "1"];
+    known.iter().find(|known| **known == mode).map_or_else(|| "…".to_owned(), ToString::to_string)
 }
 
 /// What `tokio_postgres::Config` reads.

@@ -209,6 +209,8 @@ pub struct RunError {
     pub kind: RunErrorKind,
     /// How many migrations this run did before that.
     pub done: usize,
+    /// How many a redo undid before that; they are pending now.
+    pub undone: usize,
     /// How many it was to do; 0 if it did not come as far as a plan.
     pub total: usize,
     /// Forward or back.
@@ -219,9 +221,12 @@ impl RunError {
     /// What is true now, in one sentence.
     pub fn state_sentence(&self) -> Option<String> {
         let verb = if self.direction == Direction::Up { "applied" } else { "undone" };
-        let counted = format!("{} of {} {verb}", self.done, self.total);
+        let counted = match self.undone {
+            0 => format!("{} of {} {verb}", self.done, self.total),
+            undone => format!("{undone} undone, then {} of {} {verb}", self.done, self.total),
+        };
         match &self.kind {
-            _ if self.total == 0 => None,
+            _ if self.total == 0 && self.undone == 0 => None,
             RunErrorKind::Script(failure) => Some(format!("{counted}; {}", failure.aftermath())),
             _ => Some(format!("{counted}; nothing else changed")),
         }

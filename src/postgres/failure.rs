@@ -35,6 +35,8 @@ pub struct ScriptFailure {
     mode: Mode,
     /// Statements outside of a transaction that had been done before this one.
     kept: usize,
+    /// The invalid index that the statement left behind.
+    debris: Option<String>,
     message: String,
     sqlstate: String,
     detail: Option<String>,
@@ -66,6 +68,7 @@ impl ScriptFailure {
             statement,
             mode: script.mode,
             kept: 0,
+            debris: None,
             message: error.message().to_owned(),
             sqlstate: error.code().code().to_owned(),
             detail: error.detail().map(str::to_owned),
@@ -87,6 +90,7 @@ impl ScriptFailure {
             statement,
             mode: script.mode,
             kept: 0,
+            debris: None,
             message,
             sqlstate: String::new(),
             detail: None,
@@ -99,6 +103,13 @@ impl ScriptFailure {
     /// Says that this many statements outside of a transaction had been done before.
     pub(super) fn keeping(mut self, kept: usize) -> Self {
         self.kept = kept;
+        self
+    }
+
+    /// Says that it left this index behind, which is invalid.
+    pub(super) fn leaving(mut self, index: String) -> Self {
+        self.notes.push(format!("it left the index {index} behind, which is invalid; the next run drops it first"));
+        self.debris = Some(index);
         self
     }
 
@@ -131,6 +142,9 @@ impl ScriptFailure {
     pub(super) fn aftermath(&self) -> String {
         match (self.mode, self.kept) {
             (Mode::Transaction, _) => format!("{} was rolled back; nothing else changed", self.id),
+            (Mode::Statements, 0) if self.debris.is_some() => {
+                format!("{} is not applied, and left an invalid index; nothing else changed", self.id)
+            }
             (Mode::Statements, 0) => format!("{} did nothing; nothing else changed", self.id),
             (Mode::Statements, kept) => {
                 format!(

@@ -129,7 +129,7 @@ impl<'a> Migrator<'a> {
         let back = match target {
             Target::Version(version) if history.get(version).is_none() => {
                 let kind = PlanError::NotApplied(version).into();
-                return Err(RunError { kind, done: 0, total: 0, direction: Direction::Down });
+                return Err(RunError { kind, done: 0, undone: 0, total: 0, direction: Direction::Down });
             }
             Target::Version(version) => before(version).map_or(Target::Base, Target::Version),
             other => other,
@@ -144,14 +144,20 @@ impl<'a> Migrator<'a> {
             Some(_) => Target::Version(*newest),
             None => Target::Head,
         };
-        let up = self.up(database, again)?;
+        let up = self.up(database, again).map_err(|error| RunError { undone: undone.len(), ..error })?;
         report.done.extend(up.done);
         Ok(Report { head: up.head, ..report })
     }
 
     /// Nothing is undone that could not be applied again.
     fn check_redo(&self, history: &History, back: Target) -> Result<(), RunError> {
-        let error = |error: PlanError| RunError { kind: error.into(), done: 0, total: 0, direction: Direction::Down };
+        let error = |error: PlanError| RunError {
+            kind: error.into(),
+            done: 0,
+            undone: 0,
+            total: 0,
+            direction: Direction::Down,
+        };
         let mut left = history.clone();
         for step in Plan::down(&self.set, history, back).map_err(error)?.steps {
             left.remove(step.version);
@@ -164,7 +170,7 @@ impl<'a> Migrator<'a> {
         self.waiting_since = None;
         match Run::open(self, database, direction) {
             Ok(run) => run.go(&set, target),
-            Err(kind) => Err(RunError { kind, done: 0, total: 0, direction }),
+            Err(kind) => Err(RunError { kind, done: 0, undone: 0, total: 0, direction }),
         }
     }
 
@@ -172,7 +178,7 @@ impl<'a> Migrator<'a> {
     pub fn history(&mut self, database: &Database) -> Result<History, RunError> {
         match Run::open(self, database, Direction::Down) {
             Ok(run) => Ok(run.history().clone()),
-            Err(kind) => Err(RunError { kind, done: 0, total: 0, direction: Direction::Up }),
+            Err(kind) => Err(RunError { kind, done: 0, undone: 0, total: 0, direction: Direction::Up }),
         }
     }
 
@@ -189,7 +195,7 @@ impl<'a> Migrator<'a> {
             Direction::Up => Plan::up(&self.set, &history, target, self.order),
             Direction::Down => Plan::down(&self.set, &history, target),
         };
-        plan.map_err(|error| RunError { kind: RunErrorKind::Plan(error), done: 0, total: 0, direction })
+        plan.map_err(|error| RunError { kind: RunErrorKind::Plan(error), done: 0, undone: 0, total: 0, direction })
     }
 
     /// Conflicts between set and database that keep `up` from running, if any.

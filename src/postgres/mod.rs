@@ -3,6 +3,7 @@
 //! One [`Database`] says where; a `Session` is one connection that sends many statements in one message and knows which of
 //! them completed; `ledger` is the one place that knows the ledger's SQL; `runner` is the one run loop.
 
+mod concurrent;
 mod database;
 mod error;
 mod event;

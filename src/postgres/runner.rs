@@ -129,7 +129,7 @@ impl<'a, 'l> Run<'a, 'l> {
                 done,
                 head: self.history.rows.iter().rfind(|row| row.state == State::Applied).map(Applied::id),
             }),
-            Err(kind) => Err(RunError { kind, done: done.len(), total, direction }),
+            Err(kind) => Err(RunError { kind, done: done.len(), undone: 0, total, direction }),
         }
     }
 
@@ -282,7 +282,10 @@ impl<'a, 'l> Run<'a, 'l> {
             }
         };
         for notice in self.session.take_notices() {
-            // Class 00 is what the server says about its own doings, such as "does not exist, skipping".
+            // What the runner's own ROLLBACK says where nothing was open.
+            if notice.code().code() == "25P01" {
+                continue;
+            }
             self.migrator.say(&Event::Notice { text: notice.message() });
         }
         if matches!(outcome, Outcome::Done(_)) {

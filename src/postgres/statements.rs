@@ -6,18 +6,18 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::concurrent::{Concurrent, Index};
 use super::database::Database;
 use super::error::RunErrorKind;
 use super::event::Event;
 use super::failure::{Place, ScriptFailure, byte_of_error};
-use super::ledger::{BEGIN, literal};
+use super::ledger::BEGIN;
 use super::message::RESTORE;
 use super::migrator::Migrator;
 use super::runner::Outcome;
 use super::session::{Failed, Row, Session};
 use crate::migration::Direction;
 use crate::plan::Step;
-use crate::sql;
 use crate::version::Version;
 
 /// What a script outside of a transaction needs.
@@ -27,22 +27,6 @@ pub(super) struct Alone<'a, 'l> {
     pub(super) migrator: &'a mut Migrator<'l>,
     /// The newest version in the ledger, as the plan found it.
     pub(super) head: Option<Version>,
-}
-
-/// What became of an index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Index {
-    Absent,
-    Invalid,
-    /// Invalid as long as another backend builds it.
-    BeingBuilt,
-    Valid,
-}
-
-/// A statement that concerns an index built or dropped concurrently.
-struct Concurrent<'a> {
-    creates: bool,
-    name: &'a str,
 }
 
 /// Why it stops; each turns into an [`Outcome`].
@@ -132,11 +116,7 @@ impl Alone<'_, '_> {
     fn statement(&mut self, step: &Step<'_>, n: usize) -> Result<(), Stop> {
         let range = step.script.statements.get(n).cloned().unwrap_or(0..0);
         let text = step.script.text.get(range.clone()).unwrap_or_default();
-        let split = sql::split(text);
-        let concurrent = split.statements.first().and_then(|statement| {
-            let name = sql::concurrent_index(text, statement)??;
-            Some(Concurrent { creates: statement.word(text, 0).as_deref() == Some("CREATE"), name })
-        });
+        let concurrent = Concurrent::of(text);
         if let Some(index) = &concurrent
             && self.settled_before(step, index)?
         {
@@ -146,7 +126,8 @@ impl Alone<'_, '_> {
             return Err(self.statement_failed(step, n, range.start, concurrent.as_ref(), failed));
         }
         match concurrent {
-            Some(Concurrent { creates: true, name }) if self.index(name)? != Index::Valid => {
+            Some(index) if index.creates && index.look(self.session)? != Index::Valid => {
+                let name = index.name;
                 let failure = ScriptFailure::of_outcome(
                     step.id(),
                     &step.script,
@@ -164,7 +145,7 @@ impl Alone<'_, '_> {
     /// Looks at the index before the statement: `true` if an interrupted run has done it already. Debris is dropped.
     fn settled_before(&mut self, step: &Step<'_>, index: &Concurrent<'_>) -> Result<bool, Stop> {
         loop {
-            match (self.index(index.name)?, index.creates) {
+            match (index.look(self.session)?, index.creates) {
                 (Index::Valid, true) | (Index::Absent, false) => return Ok(step.resume.is_some()),
                 (Index::BeingBuilt, _) => {
                     let text = format!(
@@ -174,34 +155,16 @@ impl Alone<'_, '_> {
                     self.migrator.say(&Event::Notice { text: &text });
                     sleep(Duration::from_secs(1));
                 }
-                (Index::Invalid, true) => {
+                (Index::Invalid(name), true) => {
                     let text = format!(
-                        "the index {} is invalid, left by a build that failed or was interrupted; dropping it",
-                        index.name
+                        "the index {name} is invalid, left by a build that failed or was interrupted; dropping it"
                     );
                     self.migrator.say(&Event::Notice { text: &text });
-                    self.session.send(&format!("DROP INDEX CONCURRENTLY {}", index.name))?;
+                    self.session.send(&format!("DROP INDEX CONCURRENTLY {name}"))?;
                 }
                 _ => return Ok(false),
             }
         }
-    }
-
-    fn index(&mut self, name: &str) -> Result<Index, Stop> {
-        let question = format!(
-            "SELECT CASE WHEN i.indisvalid THEN 'valid' \
-             WHEN EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid OPERATOR(pg_catalog.=) i.indexrelid) THEN 'built' \
-             ELSE 'invalid' END \
-             FROM pg_catalog.pg_index i WHERE i.indexrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})",
-            literal(name)
-        );
-        let rows = self.session.send(&question)?;
-        Ok(match first(&rows) {
-            Some("valid") => Index::Valid,
-            Some("built") => Index::BeingBuilt,
-            Some(_) => Index::Invalid,
-            None => Index::Absent,
-        })
     }
 
     fn statement_failed(
@@ -219,11 +182,10 @@ impl Alone<'_, '_> {
         let rest = step.script.text.get(start..).unwrap_or_default();
         let place = byte_of_error(error, rest, 0).map_or(Place::Statement(n), |byte| Place::Byte(start + byte));
         let mut failure = ScriptFailure::new(step.id(), &step.script, &place, error).keeping(n);
-        if let Some(Concurrent { creates: true, name }) = index
-            && matches!(self.index(name), Ok(Index::Invalid))
+        if let Some(index) = index.filter(|index| index.creates)
+            && let Ok(Index::Invalid(name)) = index.look(self.session)
         {
-            failure =
-                failure.note(format!("it left the index {name} behind, which is invalid; the next run drops it first"));
+            failure = failure.leaving(name);
         }
         match self.unbegin(step, n) {
             Ok(()) => Stop::Outcome(Outcome::Script(Box::new(failure))),

@@ -74,30 +74,54 @@ fn reindex_option(text: &str, statement: &Statement) -> bool {
             .any(|t| t.text(source).eq_ignore_ascii_case("CONCURRENTLY"))
 }
 
-/// For `CREATE [UNIQUE] INDEX CONCURRENTLY [IF NOT EXISTS] [name] ON …` the index's name as written, and for
-/// `DROP INDEX CONCURRENTLY [IF EXISTS] name` too: `Some(None)` where the statement leaves the name to the server.
-pub fn concurrent_index<'a>(text: &'a str, statement: &Statement) -> Option<Option<&'a str>> {
-    let at = match in_transaction_refused(text, statement)? {
-        "CREATE INDEX CONCURRENTLY" if statement.word(text, 1).as_deref() == Some("UNIQUE") => 4,
+/// What `CREATE INDEX CONCURRENTLY` and `DROP INDEX CONCURRENTLY` name, as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConcurrentIndex<'a> {
+    /// The index; `None` where the statement leaves its name to the server.
+    pub name: Option<&'a str>,
+    /// The table that it is created on, in whose schema it will be; `None` for `DROP`.
+    pub table: Option<&'a str>,
+}
+
+/// For `CREATE [UNIQUE] INDEX CONCURRENTLY [IF NOT EXISTS] [name] ON [ONLY] table …` and
+/// `DROP INDEX CONCURRENTLY [IF EXISTS] name` what they name; `None` for any other statement.
+pub fn concurrent_index<'a>(text: &'a str, statement: &Statement) -> Option<ConcurrentIndex<'a>> {
+    let word = |n: usize| statement.word(text, n);
+    let mut at = match in_transaction_refused(text, statement)? {
+        "CREATE INDEX CONCURRENTLY" if word(1).as_deref() == Some("UNIQUE") => 4,
         "CREATE INDEX CONCURRENTLY" | "DROP INDEX CONCURRENTLY" => 3,
         _ => return None,
     };
-    let at = match (statement.word(text, at).as_deref(), statement.word(text, at + 1).as_deref()) {
-        (Some("IF"), Some("NOT")) => at + 3,
-        (Some("IF"), Some("EXISTS")) => at + 2,
-        (Some("ON"), _) => return Some(None),
-        _ => at,
-    };
-    let first = statement.head.get(at)?;
-    // A qualified name is a word, a dot and a word, which stand together.
-    let mut last = first;
-    for pair in statement.head.get(at + 1..)?.chunks(2) {
-        match pair {
-            [dot, name] if dot.text(text) == "." => last = name,
-            _ => break,
-        }
+    match (word(at).as_deref(), word(at + 1).as_deref()) {
+        (Some("IF"), Some("NOT")) => at += 3,
+        (Some("IF"), Some("EXISTS")) => at += 2,
+        _ => {}
     }
-    Some(text.get(first.start..last.end))
+    if word(0).as_deref() == Some("DROP") {
+        return Some(ConcurrentIndex { name: qualified_name(text, statement, at).map(|(name, _)| name), table: None });
+    }
+    let name = if word(at).as_deref() == Some("ON") {
+        None
+    } else {
+        let (name, next) = qualified_name(text, statement, at)?;
+        at = next;
+        Some(name)
+    };
+    // `at` is at ON now.
+    at += if word(at + 1).as_deref() == Some("ONLY") { 2 } else { 1 };
+    Some(ConcurrentIndex { name, table: qualified_name(text, statement, at).map(|(table, _)| table) })
+}
+
+/// The name that begins at this token (a word, or words with dots between them), and the token behind it.
+fn qualified_name<'a>(text: &'a str, statement: &Statement, at: usize) -> Option<(&'a str, usize)> {
+    let first = statement.head.get(at)?;
+    let (mut last, mut next) = (first, at + 1);
+    while let [dot, name, ..] = statement.head.get(next..)?
+        && dot.text(text) == "."
+    {
+        (last, next) = (name, next + 2);
+    }
+    Some((text.get(first.start..last.end)?, next))
 }
 
 #[cfg(test)]
@@ -161,17 +185,22 @@ mod tests {
     }
 
     #[test]
-    fn the_index_is_named_as_it_is_written() {
+    fn index_and_table_are_named_as_they_are_written() {
         let table = [
-            ("create index concurrently if not exists s.\"My i\" on t (a)", Some(Some("s.\"My i\""))),
-            ("create unique index concurrently i on t (a)", Some(Some("i"))),
-            ("create index concurrently on t (a)", Some(None)),
-            ("drop index concurrently if exists i", Some(Some("i"))),
+            (
+                "create index concurrently if not exists \"My i\" on s.\"T\" (a)",
+                Some((Some("\"My i\""), Some("s.\"T\""))),
+            ),
+            ("create unique index concurrently i on only t using btree (a)", Some((Some("i"), Some("t")))),
+            ("create index concurrently on t (a)", Some((None, Some("t")))),
+            ("create index concurrently i", Some((Some("i"), None))),
+            ("drop index concurrently if exists s.i cascade", Some((Some("s.i"), None))),
             ("vacuum t", None),
         ];
         for (text, expected) in table {
             let split = split(text);
-            assert_eq!(concurrent_index(text, &split.statements[0]), expected, "{text}");
+            let found = concurrent_index(text, &split.statements[0]);
+            assert_eq!(found.map(|index| (index.name, index.table)), expected, "{text}");
         }
     }
 }

@@ -12,7 +12,9 @@ mod lexer;
 mod position;
 mod statement;
 
-pub use classify::{TransactionControl, concurrent_index, in_transaction_refused, transaction_control};
+pub use classify::{
+    ConcurrentIndex, TransactionControl, concurrent_index, in_transaction_refused, transaction_control,
+};
 pub use lexer::{Lexer, Token, TokenKind};
 pub use position::{Position, byte_of_char};
 pub use statement::{Copy, Script, Statement, split};

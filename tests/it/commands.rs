@@ -1,3 +1,35 @@
-//! End-to-end tests of the command line.
+//! Every `cargo xtask db` command, run as a person or a CI machine runs it.
 
-crate::trials!();
+mod case;
+mod configuration;
+mod down;
+mod lock;
+mod locked;
+mod new;
+mod no_transaction;
+mod output;
+mod private_server;
+mod redo;
+mod reset;
+mod secrets;
+mod status;
+mod together;
+mod up;
+
+/// Adds the tests of every command.
+pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
+    configuration::add(trials);
+    down::add(trials);
+    lock::add(trials);
+    locked::add(trials);
+    new::add(trials);
+    no_transaction::add(trials);
+    output::add(trials);
+    private_server::add(trials);
+    redo::add(trials);
+    reset::add(trials);
+    secrets::add(trials);
+    status::add(trials);
+    together::add(trials);
+    up::add(trials);
+}

@@ -101,7 +101,11 @@ impl Context {
         let shell = xshell::Shell::new().ok()?;
         shell.change_dir(&self.folder);
         let object = format!("HEAD:./{LOCK_FILE}");
-        xshell::cmd!(shell, "git show {object}").quiet().ignore_stderr().read().ok()
+        // A hook of git names its own repository and index in these.
+        let git = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"]
+            .iter()
+            .fold(xshell::cmd!(shell, "git show {object}"), xshell::Cmd::env_remove);
+        git.quiet().ignore_stderr().read().ok()
     }
 }
 
@@ -111,30 +115,40 @@ fn load_dotenv(here: &Path, root: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     dotenvy::from_path(&path).map_err(|error| {
-        // dotenvy quotes the line, which may hold a password.
-        let what = match error {
-            dotenvy::Error::LineParse(_, column) => format!("a line cannot be read (at its character {column})"),
-            other => other.to_string(),
+        // dotenvy quotes what it could not read, which may hold a password; here it only tells the line's number.
+        let (line, what) = match &error {
+            dotenvy::Error::LineParse(unread, _) => (line_of(&path, unread), "the line cannot be read".to_owned()),
+            other => (None, other.to_string()),
         };
+        let place = line.map_or_else(|| path.display().to_string(), |line| format!("{}:{line}", path.display()));
         Failure::new(
             Code::Usage,
-            format!(
-                "`{}`: {what}\n  = help: one `NAME=value` a line; quote a value with spaces or `#` in it",
-                path.display()
-            ),
+            format!("{what}\n --> {place}\n  = help: one `NAME=value` a line; quote a value with spaces or `#` in it"),
         )
     })
+}
+
+/// The number of the line, from 1, with which the text begins that could not be read.
+fn line_of(path: &Path, unread: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let first = unread.lines().find(|line| !line.trim().is_empty())?.trim();
+    // Of a value that cannot be read dotenvy gives what stands behind the `=`.
+    Some(text.lines().position(|line| line.contains(first))? + 1)
 }
 
 fn same_folder(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Tried, and not read off permission bits, which do not bind root and know nothing of a read-only mount.
+/// Asked of the system: permission bits do not bind root and know nothing of a read-only mount, and a file written to try it would
+/// make Cargo build the app again.
+#[cfg(unix)]
 fn is_writable(folder: &Path) -> bool {
-    let probe = folder.join(format!(".stairwell.{}", std::process::id()));
-    let written = std::fs::File::create_new(&probe).is_ok();
-    // Where it was not created there is nothing to remove.
-    let _ = std::fs::remove_file(&probe);
-    written
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    accessat(CWD, folder, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_writable(folder: &Path) -> bool {
+    std::fs::metadata(folder).is_ok_and(|data| !data.permissions().readonly())
 }

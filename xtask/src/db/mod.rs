@@ -4,6 +4,7 @@ mod down;
 mod lock;
 mod lockfile;
 mod new;
+mod recreate;
 mod redo;
 mod reset;
 mod server;

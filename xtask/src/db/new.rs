@@ -77,6 +77,8 @@ pub(super) fn run(context: &Context, args: &New) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|error| {
         Failure::new(Code::Files, format!("cannot create the folder `{}`: {error}", folder.display()))
     })?;
+    // Two at once would choose one version. Where a folder cannot be locked, the worst is a duplicate that the build names.
+    let _alone = lock(folder);
     // A folder with defects still takes a new migration.
     let version = next_version(Timestamp::now(), newest(folder, context.inspect().ok().as_ref()))?;
     let id = format!("{version}_{name}");
@@ -97,6 +99,13 @@ pub(super) fn run(context: &Context, args: &New) -> Result<(), Failure> {
     }
     crate::terminal::say("Write the SQL into both, then apply them with: cargo xtask db up");
     Ok(())
+}
+
+/// Keeps other `db new` of this folder waiting until the file is dropped. The folder itself is locked, which leaves nothing in it.
+fn lock(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    fs4::FileExt::lock(&folder).ok()?;
+    Some(folder)
 }
 
 /// Writes a file that must not be there yet.

@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, IsTerminal, stdin};
 
-use postgres::Client;
 use stairwell::postgres::Database;
 use stairwell::{OutOfOrder, Target};
 
 use crate::cli::Reset;
 use crate::context::Context;
+use crate::db::recreate::{Existing, recreate};
 use crate::db::up;
 use crate::failure::{Code, Failure};
 use crate::terminal::say;
@@ -44,8 +44,8 @@ pub(super) fn run(context: &Context, args: &Reset) -> Result<(), Failure> {
     // First of all: a set that cannot be applied must not cost anyone a database.
     let inspection = up::checked(context, policy, OutOfOrder::Refuse)?;
     let database = context.database()?;
-    let existing = existing(&database)?;
-    let setting = existing.as_ref().and_then(|existing| existing.environment.as_deref());
+    let existing = Existing::look(&database)?;
+    let setting = existing.as_ref().and_then(Existing::environment);
     let variable = std::env::var("STAIRWELL_ENV").ok();
     if let Some(danger) = danger(&database, variable.as_deref(), setting) {
         confirm(&database, &danger, args.confirm.as_deref())?;
@@ -83,100 +83,6 @@ fn confirm(database: &Database, danger: &Danger, given: Option<&str>) -> Result<
             ),
         )),
     }
-}
-
-/// What a new database has to take over from the old one.
-struct Existing {
-    owner: String,
-    encoding: String,
-    collate: String,
-    ctype: String,
-    /// Its setting `stairwell.environment`.
-    environment: Option<String>,
-}
-
-/// Connects to another database of the server: nobody can drop the one that they are in.
-fn maintenance(database: &Database) -> Result<Client, Failure> {
-    let other = ["postgres", "template1"].into_iter().filter(|name| *name != database.name());
-    let mut last = None;
-    for name in other {
-        match database.with_name(name).connect() {
-            Ok(client) => return Ok(client),
-            Err(error) => last = Some(error),
-        }
-    }
-    last.map_or_else(
-        || Err(Failure::new(Code::Usage, "there is no other database to connect to")),
-        |error| Err(error.into()),
-    )
-}
-
-fn existing(database: &Database) -> Result<Option<Existing>, Failure> {
-    if ["postgres", "template0", "template1"].contains(&database.name()) {
-        return Err(Failure::new(
-            Code::Refused,
-            format!(
-                "{database} belongs to the server itself and is not dropped\n  = help: give your project a database of its own"
-            ),
-        ));
-    }
-    let question = "SELECT pg_catalog.pg_get_userbyid(d.datdba)::text, pg_catalog.pg_encoding_to_char(d.encoding)::text, d.datcollate::text, d.datctype::text, \
-         (SELECT pg_catalog.split_part(setting, '=', 2) FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) AS setting \
-          WHERE s.setdatabase = d.oid AND s.setrole = 0 AND setting LIKE 'stairwell.environment=%') \
-         FROM pg_catalog.pg_database d WHERE d.datname = $1";
-    let row = maintenance(database)?
-        .query_opt(question, &[&database.name()])
-        .map_err(|error| refused_by_server(&error, "looking at"))?;
-    Ok(row.map(|row| Existing {
-        owner: row.get(0),
-        encoding: row.get(1),
-        collate: row.get(2),
-        ctype: row.get(3),
-        environment: row.get(4),
-    }))
-}
-
-fn recreate(database: &Database, existing: Option<&Existing>) -> Result<(), Failure> {
-    let mut client = maintenance(database)?;
-    let name = identifier(database.name());
-    let create = match existing {
-        None => format!("CREATE DATABASE {name}"),
-        Some(old) => format!(
-            "CREATE DATABASE {name} OWNER {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
-            identifier(&old.owner),
-            literal(&old.encoding),
-            literal(&old.collate),
-            literal(&old.ctype)
-        ),
-    };
-    if existing.is_some() {
-        // FORCE ends the sessions of an app that still runs (PostgreSQL 13+).
-        client
-            .batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"))
-            .map_err(|error| refused_by_server(&error, "dropping"))?;
-        say(&format!("dropped {database}"));
-    }
-    client.batch_execute(&create).map_err(|error| refused_by_server(&error, "creating"))?;
-    say(&format!("created {database}"));
-    Ok(())
-}
-
-fn refused_by_server(error: &postgres::Error, doing: &str) -> Failure {
-    let what = error
-        .as_db_error()
-        .map_or_else(|| error.to_string(), |e| format!("{} (SQLSTATE {})", e.message(), e.code().code()));
-    Failure::new(
-        Code::Failed,
-        format!("{doing} the database failed: {what}\n  = help: the role needs CREATEDB and must own the database"),
-    )
-}
-
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]
