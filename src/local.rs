@@ -215,14 +215,14 @@ mod tests {
     #[test]
     fn a_key_is_eight_hexadecimal_digits_of_the_root_path() {
         let key = |root: &str| Project { root: root.into(), target: "/t".into() }.key();
-        // printf %s /work/main | sha256sum
-        assert_eq!(key("/work/main"), "f2af6c09");
-        assert_ne!(key("/work/main"), key("/work/other"));
+        // printf %s /srv/shop | sha256sum
+        assert_eq!(key("/srv/shop"), "e7c7ea0b");
+        assert_ne!(key("/srv/shop"), key("/srv/other"));
     }
 
     #[test]
     fn the_server_folder_is_under_the_target_directory() {
-        let project = Project { root: "/work/main".into(), target: "/out".into() };
+        let project = Project { root: "/srv/shop".into(), target: "/out".into() };
         assert_eq!(project.url_file(), Path::new("/out/stairwell").join(project.key()).join("url"));
     }
 

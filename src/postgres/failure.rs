@@ -35,8 +35,8 @@ pub struct ScriptFailure {
     mode: Mode,
     /// Statements outside of a transaction that had been done before this one.
     kept: usize,
-    /// The invalid index that the statement left behind.
-    debris: Option<String>,
+    /// What is true of the migration now, where that is not what its mode implies.
+    aftermath: Option<String>,
     message: String,
     sqlstate: String,
     detail: Option<String>,
@@ -57,29 +57,19 @@ pub enum Details {
 }
 
 impl ScriptFailure {
+    /// A script that the server refused.
     pub(super) fn new(id: &str, script: &Script, place: &Place, error: &DbError) -> Self {
-        let (span, label, statement) = script_span(script, place);
         Self {
-            id: id.to_owned(),
-            path: script.path.clone(),
-            text: Arc::clone(&script.text),
-            span,
-            label,
-            statement,
-            mode: script.mode,
-            kept: 0,
-            debris: None,
-            message: error.message().to_owned(),
             sqlstate: error.code().code().to_owned(),
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             context: error.where_().map(str::to_owned),
-            notes: Vec::new(),
+            ..Self::of_outcome(id, script, place, error.message().to_owned())
         }
     }
 
     /// A script that the server accepted and that did not do what it says.
-    pub(super) fn of_outcome(id: &str, script: &Script, place: &Place, message: String, note: &str) -> Self {
+    pub(super) fn of_outcome(id: &str, script: &Script, place: &Place, message: String) -> Self {
         let (span, label, statement) = script_span(script, place);
         Self {
             id: id.to_owned(),
@@ -90,13 +80,13 @@ impl ScriptFailure {
             statement,
             mode: script.mode,
             kept: 0,
-            debris: None,
+            aftermath: None,
             message,
             sqlstate: String::new(),
             detail: None,
             hint: None,
             context: None,
-            notes: vec![note.to_owned()],
+            notes: Vec::new(),
         }
     }
 
@@ -107,9 +97,15 @@ impl ScriptFailure {
     }
 
     /// Says that it left this index behind, which is invalid.
-    pub(super) fn leaving(mut self, index: String) -> Self {
-        self.notes.push(format!("it left the index {index} behind, which is invalid; the next run drops it first"));
-        self.debris = Some(index);
+    pub(super) fn leaving(self, index: &str) -> Self {
+        let aftermath = format!("{} is not applied, and left an invalid index; nothing else changed", self.id);
+        self.note(format!("it left the index {index} behind, which is invalid; the next run drops it first"))
+            .aftermath_is(aftermath)
+    }
+
+    /// Says what is true of the migration now.
+    pub(super) fn aftermath_is(mut self, sentence: String) -> Self {
+        self.aftermath = Some(sentence);
         self
     }
 
@@ -140,11 +136,11 @@ impl ScriptFailure {
 
     /// What is true of this migration now.
     pub(super) fn aftermath(&self) -> String {
+        if let Some(sentence) = &self.aftermath {
+            return sentence.clone();
+        }
         match (self.mode, self.kept) {
             (Mode::Transaction, _) => format!("{} was rolled back; nothing else changed", self.id),
-            (Mode::Statements, 0) if self.debris.is_some() => {
-                format!("{} is not applied, and left an invalid index; nothing else changed", self.id)
-            }
             (Mode::Statements, 0) => format!("{} did nothing; nothing else changed", self.id),
             (Mode::Statements, kept) => {
                 format!(
@@ -267,13 +263,9 @@ mod tests {
     #[test]
     fn a_failed_outcome_reads_like_an_error() {
         let script = script("create index concurrently if not exists i\n  on t (a);");
-        let failure = ScriptFailure::of_outcome(
-            "1_a",
-            &script,
-            &Place::Statement(0),
-            "the index `i` is invalid".to_owned(),
-            "an earlier run left it",
-        );
+        let failure =
+            ScriptFailure::of_outcome("1_a", &script, &Place::Statement(0), "the index `i` is invalid".to_owned())
+                .note("an earlier run left it");
         insta::assert_snapshot!(failure);
         assert_eq!(failure.aftermath(), "1_a did nothing; nothing else changed");
     }

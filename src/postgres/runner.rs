@@ -211,17 +211,28 @@ impl<'a, 'l> Run<'a, 'l> {
         Ok(())
     }
 
+    /// What is left of the goal. It is an error if another runner has gone the other way: what this one would leave is a gap.
     fn plan_again<'s>(&self, set: &'s MigrationSet, goal: &[Version]) -> Result<Plan<'s>, RunErrorKind> {
+        let moved = || RunErrorKind::Interrupted(Interruption::LedgerMoves);
+        let others = |row: &&Applied| !goal.contains(&row.version);
         let target = match self.direction {
             Direction::Up => Target::Head,
-            Direction::Down => match self.history.rows.iter().rfind(|row| !goal.contains(&row.version)) {
-                Some(kept) => Target::Version(kept.version),
-                None => Target::Base,
-            },
+            Direction::Down => {
+                let oldest_left = self.history.rows.iter().find(|row| goal.contains(&row.version));
+                let kept = self.history.rows.iter().rfind(others);
+                if kept.zip(oldest_left).is_some_and(|(kept, oldest)| kept.version > oldest.version) {
+                    return Err(moved());
+                }
+                kept.map_or(Target::Base, |row| Target::Version(row.version))
+            }
         };
         // What was allowed at first stays allowed: newer ones of the goal may have been applied by now.
         let mut plan = self.plan(set, target, OutOfOrder::Allow)?;
-        plan.steps.retain(|step| goal.contains(&step.version));
+        let last = plan.steps.iter().rposition(|step| goal.contains(&step.version));
+        plan.steps.truncate(last.map_or(0, |last| last + 1));
+        if plan.steps.iter().any(|step| !goal.contains(&step.version)) {
+            return Err(moved());
+        }
         Ok(plan)
     }
 
@@ -422,6 +433,7 @@ fn escape(step: &Step<'_>) -> ScriptFailure {
         &step.script,
         &super::failure::Place::Whole,
         format!("{} ended its transaction behind the runner's back", step.script.file),
-        "it may be partially applied, and is not recorded: look at what it did, and take the COMMIT or ROLLBACK out of it",
     )
+    .note("look at what it did, undo that, and take the COMMIT or ROLLBACK out of the script")
+    .aftermath_is(format!("{} may be partially applied, and is not recorded", step.id()))
 }

@@ -133,8 +133,8 @@ impl Alone<'_, '_> {
                     &step.script,
                     &Place::Statement(n),
                     format!("the server reported success, and the index {name} is not valid"),
-                    "IF NOT EXISTS is content with an invalid index of that name; run it again, and the invalid one is dropped first",
-                );
+                )
+                .note("IF NOT EXISTS is content with an invalid index of that name; run it again, and the invalid one is dropped first");
                 self.unbegin(step, n)?;
                 Err(Stop::Outcome(Outcome::Script(Box::new(failure.keeping(n)))))
             }
@@ -185,7 +185,7 @@ impl Alone<'_, '_> {
         if let Some(index) = index.filter(|index| index.creates)
             && let Ok(Index::Invalid(name)) = index.look(self.session)
         {
-            failure = failure.leaving(name);
+            failure = failure.leaving(&name);
         }
         match self.unbegin(step, n) {
             Ok(()) => Stop::Outcome(Outcome::Script(Box::new(failure))),

@@ -22,6 +22,7 @@ crate::trials!(
     a_runner_that_may_not_wait_says_who_has_the_lock,
     a_table_lock_is_waited_for_in_short_tries,
     a_lost_connection_is_looked_up_and_nothing_runs_twice,
+    two_that_go_opposite_ways_leave_no_gap,
     from_async_code_it_says_what_to_do,
     an_older_release_undoes_what_a_newer_one_did,
     notices_of_scripts_are_heard,
@@ -278,6 +279,33 @@ fn a_lost_connection_is_looked_up_and_nothing_runs_twice() -> Outcome {
     drop(migrator);
     assert_eq!((report.done.len(), reconnected), (3, 1));
     assert_eq!(database.ask("SELECT string_agg(i::text, ' ' ORDER BY i) FROM a"), "1 2 3");
+    Ok(())
+}
+
+/// A listener that does this once, before the first script is sent.
+fn at_first_script(what: &dyn Fn()) -> impl FnMut(&Event<'_>) {
+    let mut done = false;
+    move |event| {
+        if matches!(event, Event::Started { .. }) && !std::mem::replace(&mut done, true) {
+            what();
+        }
+    }
+}
+
+fn two_that_go_opposite_ways_leave_no_gap() -> Outcome {
+    let database = TestDatabase::new()?;
+    let set = tables(30);
+    let steps = |n: usize| Target::Steps(n.try_into().unwrap());
+    Migrator::new(&set).up(database.database(), steps(15)).unwrap();
+    // Between the plan and the first script of one, the other goes the other way.
+    let down = || drop(Migrator::new(&set).down(database.database(), steps(5)).unwrap());
+    let error = Migrator::new(&set).on_event(at_first_script(&down)).up(database.database(), Target::Head).unwrap_err();
+    assert!(error.to_string().contains("another runner is going the other way"), "{error}");
+    assert_eq!((error.done, database.applied().len()), (0, 10));
+    let up = || drop(Migrator::new(&set).up(database.database(), Target::Head).unwrap());
+    let error = Migrator::new(&set).on_event(at_first_script(&up)).down(database.database(), steps(5)).unwrap_err();
+    assert!(error.to_string().contains("0 of 5 undone; nothing else changed"), "{error}");
+    assert_eq!(database.applied().len(), 30);
     Ok(())
 }
 
