@@ -227,6 +227,10 @@ impl RunError {
         };
         match &self.kind {
             _ if self.total == 0 && self.undone == 0 => None,
+            // What was on its way when the connection broke may have been committed without a word.
+            RunErrorKind::Connect(_) | RunErrorKind::Interrupted(Interruption::ConnectionLost { .. }) => Some(format!(
+                "at least {counted}; what was under way when the connection broke may be as well: `cargo xtask db status` tells"
+            )),
             RunErrorKind::Script(failure) => Some(format!("{counted}; {}", failure.aftermath())),
             _ => Some(format!("{counted}; nothing else changed")),
         }

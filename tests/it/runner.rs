@@ -9,6 +9,7 @@ use stairwell::{MigrationSet, Target};
 use crate::harness::Outcome;
 use crate::harness::database::TestDatabase;
 use crate::harness::files::set;
+use crate::harness::server::server;
 
 crate::trials!(
     nothing_pending_creates_nothing,
@@ -22,6 +23,7 @@ crate::trials!(
     a_runner_that_may_not_wait_says_who_has_the_lock,
     a_table_lock_is_waited_for_in_short_tries,
     a_lost_connection_is_looked_up_and_nothing_runs_twice,
+    a_server_that_stays_away_leaves_it_open_what_was_under_way,
     two_that_go_opposite_ways_leave_no_gap,
     from_async_code_it_says_what_to_do,
     an_older_release_undoes_what_a_newer_one_did,
@@ -279,6 +281,29 @@ fn a_lost_connection_is_looked_up_and_nothing_runs_twice() -> Outcome {
     drop(migrator);
     assert_eq!((report.done.len(), reconnected), (3, 1));
     assert_eq!(database.ask("SELECT string_agg(i::text, ' ' ORDER BY i) FROM a"), "1 2 3");
+    Ok(())
+}
+
+fn a_server_that_stays_away_leaves_it_open_what_was_under_way() -> Outcome {
+    let database = TestDatabase::new()?;
+    let set = set(&[
+        ("1_a", "create table a (i int);", DOWN),
+        ("2_b", "create table b (i int);", DOWN),
+        ("3_c", "select pg_terminate_backend(pg_backend_pid());", DOWN),
+    ]);
+    let name = database.database().name().to_owned();
+    let mut admin = server()?.connect().unwrap();
+    let mut migrator = Migrator::new(&set).on_event(|event| {
+        if matches!(event, Event::Reconnecting { .. }) {
+            admin.batch_execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS false")).unwrap();
+        }
+    });
+    let error = migrator.up(database.database(), Target::Head).unwrap_err();
+    drop(migrator);
+    admin.batch_execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true")).unwrap();
+    let sentence = error.state_sentence().unwrap();
+    assert!(sentence.starts_with("at least 2 of 3 applied; what was under way"), "{error}");
+    assert_eq!(database.applied(), ["1", "2"]);
     Ok(())
 }
 
