@@ -92,7 +92,9 @@ impl History {
     /// Takes the row of this version out.
     #[cfg(any(test, feature = "postgres"))]
     pub(crate) fn remove(&mut self, version: Version) {
-        self.rows.retain(|row| row.version != version);
+        if let Ok(at) = self.rows.binary_search_by_key(&version, |row| row.version) {
+            self.rows.remove(at);
+        }
     }
 }
 

@@ -124,7 +124,7 @@ impl<'a> Migrator<'a> {
     ///
     /// A failure half-way leaves what was undone pending; `up` goes on from there.
     pub fn redo(&mut self, database: &Database, target: Target) -> Result<Report, RunError> {
-        let history = self.history(database)?;
+        let history = self.history_for(database, Direction::Down)?;
         let before = |version: Version| history.rows.iter().rfind(|row| row.version < version).map(|row| row.version);
         let back = match target {
             Target::Version(version) if history.get(version).is_none() => {
@@ -174,11 +174,16 @@ impl<'a> Migrator<'a> {
         }
     }
 
-    /// What the ledger has. It creates nothing, and needs no more than SELECT on the ledger.
+    /// What the ledger has, without the scripts that it keeps. It creates nothing, and needs no more than SELECT on the ledger.
     pub fn history(&mut self, database: &Database) -> Result<History, RunError> {
-        match Run::open(self, database, Direction::Down) {
+        self.history_for(database, Direction::Up)
+    }
+
+    /// The history that planning in this direction needs: a way back is planned with the down scripts of the ledger.
+    fn history_for(&mut self, database: &Database, direction: Direction) -> Result<History, RunError> {
+        match Run::open(self, database, direction) {
             Ok(run) => Ok(run.history().clone()),
-            Err(kind) => Err(RunError { kind, done: 0, undone: 0, total: 0, direction: Direction::Up }),
+            Err(kind) => Err(RunError { kind, done: 0, undone: 0, total: 0, direction }),
         }
     }
 
@@ -190,7 +195,7 @@ impl<'a> Migrator<'a> {
 
     /// What `up` or `down` would do. It creates and changes nothing.
     pub fn plan(&mut self, database: &Database, direction: Direction, target: Target) -> Result<Plan<'_>, RunError> {
-        let history = self.history(database)?;
+        let history = self.history_for(database, direction)?;
         let plan = match direction {
             Direction::Up => Plan::up(&self.set, &history, target, self.order),
             Direction::Down => Plan::down(&self.set, &history, target),

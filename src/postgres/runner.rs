@@ -1,7 +1,8 @@
 //! The run loop: one for up, down and redo.
 
+use std::collections::BTreeSet;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::database::Database;
 use super::error::{Interruption, RunError, RunErrorKind};
@@ -146,7 +147,7 @@ impl<'a, 'l> Run<'a, 'l> {
         for notice in &plan.notices {
             self.migrator.say(&Event::Notice { text: &notice.message });
         }
-        let goal: Vec<Version> = plan.steps.iter().map(|step| step.version).collect();
+        let goal: BTreeSet<Version> = plan.steps.iter().map(|step| step.version).collect();
         self.total = goal.len();
         if goal.is_empty() {
             return Ok(());
@@ -160,11 +161,12 @@ impl<'a, 'l> Run<'a, 'l> {
         self.migrator.say(&Event::Planned { direction: self.direction, total: self.total });
         let (mut width, mut tries, mut losses, mut moves) = (1, 0, 0, 0);
         while !plan.steps.is_empty() {
-            let done_before = self.done.len();
+            let (done_before, started) = (self.done.len(), Instant::now());
             match self.next(&plan.steps, width) {
                 Outcome::Done(times) => {
                     (tries, moves) = (0, 0);
-                    let quick = times.iter().flatten().sum::<Duration>() < Duration::from_millis(250);
+                    // Wide enough to save round trips, and short enough for progress to move.
+                    let quick = started.elapsed() < Duration::from_millis(250);
                     width = if quick { (width * 2).min(WIDEST) } else { 1 };
                     plan.steps.drain(..times.len());
                     continue;
@@ -212,7 +214,7 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// What is left of the goal. It is an error if another runner has gone the other way: what this one would leave is a gap.
-    fn plan_again<'s>(&self, set: &'s MigrationSet, goal: &[Version]) -> Result<Plan<'s>, RunErrorKind> {
+    fn plan_again<'s>(&self, set: &'s MigrationSet, goal: &BTreeSet<Version>) -> Result<Plan<'s>, RunErrorKind> {
         let moved = || RunErrorKind::Interrupted(Interruption::LedgerMoves);
         let others = |row: &&Applied| !goal.contains(&row.version);
         let target = match self.direction {
