@@ -17,6 +17,8 @@ mod runner;
 mod session;
 mod statements;
 mod status;
+mod transactions;
+mod url;
 
 pub use database::{Database, DatabaseError};
 pub use error::{ConnectError, Holder, Interruption, RunError, RunErrorKind};

@@ -8,8 +8,7 @@ use super::database::Database;
 use super::error::{Interruption, RunError, RunErrorKind};
 use super::event::{Done, Event, Report};
 use super::failure::ScriptFailure;
-use super::ledger::{LEDGER_MOVED, LOCK_IS_HELD, Ledger};
-use super::message::{Location, Terms, Window};
+use super::ledger::{LOCK_IS_HELD, Ledger};
 use super::migrator::Migrator;
 use super::patience::pause;
 use super::session::{Failed, Reply, Session};
@@ -52,7 +51,7 @@ pub(super) struct Run<'a, 'l> {
     pub(super) database: &'a Database,
     pub(super) session: Session,
     /// What the ledger has, as far as this run knows.
-    history: History,
+    pub(super) history: History,
     ledger_exists: bool,
     in_recovery: bool,
     direction: Direction,
@@ -248,7 +247,7 @@ impl<'a, 'l> Run<'a, 'l> {
         }
     }
 
-    fn finished(&mut self, step: &Step<'_>, elapsed: Option<Duration>) {
+    pub(super) fn finished(&mut self, step: &Step<'_>, elapsed: Option<Duration>) {
         let done = Done { direction: self.direction, version: step.version, id: step.id().to_owned(), elapsed };
         self.migrator.say(&Event::Done { done: &done, position: self.done.len() + 1, total: self.total });
         self.done.push(done);
@@ -308,7 +307,7 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// Keeps what this run knows of the ledger up to date without asking.
-    fn record(&mut self, step: &Step<'_>) {
+    pub(super) fn record(&mut self, step: &Step<'_>) {
         match step.direction {
             Direction::Up => self.history.insert(Applied {
                 version: step.version,
@@ -324,99 +323,7 @@ impl<'a, 'l> Run<'a, 'l> {
         }
     }
 
-    /// The newest version behind each of these steps.
-    fn heads(&self, steps: &[Step<'_>]) -> Vec<Option<Version>> {
-        let mut head = self.history.head();
-        let mut rest = self.history.rows.iter().rev().map(|row| row.version).peekable();
-        steps
-            .iter()
-            .map(|step| {
-                match step.direction {
-                    Direction::Up => head = head.max(Some(step.version)),
-                    Direction::Down => {
-                        // Steps back come newest first, so what is left is what stands before them.
-                        while rest.peek().is_some_and(|version| *version >= step.version) {
-                            rest.next();
-                        }
-                        head = rest.peek().copied();
-                    }
-                }
-                head
-            })
-            .collect()
-    }
-
-    fn send_window(&mut self, steps: &[Step<'_>], width: usize) -> Outcome {
-        let near = steps.get(..width.min(steps.len())).unwrap_or(steps);
-        let heads = self.heads(near);
-        let terms = Terms {
-            ledger: &self.migrator.ledger,
-            program: &self.migrator.program,
-            lock_timeout: self.migrator.lock_timeout,
-            head: self.history.head(),
-        };
-        let window = Window::of(steps, width, &terms, |n| heads.get(n).copied().flatten());
-        let mut times: Vec<Option<Duration>> = vec![None; window.len()];
-        let mut rows_of_ledger = vec![false; window.len()];
-        let mut committed = 0;
-        let sent = self.session.send_with(&window.text, |reply| match reply {
-            Reply::Row(statement, row) => {
-                if let Some(n) = window.finished_by(statement) {
-                    rows_of_ledger[n] = true;
-                    let value = row.into_iter().next().flatten().and_then(|micros| micros.parse().ok());
-                    times[n] = value.filter(|_| steps[n].direction == Direction::Up).map(Duration::from_micros);
-                }
-            }
-            Reply::Complete(statement) => committed = window.committed_by(statement).map_or(committed, |n| n + 1),
-        });
-        // A script that left its transaction took the ledger's row with it, or let it stand without its end.
-        let escaped = (0..committed).find(|n| !rows_of_ledger[*n]);
-        for (n, step) in steps.iter().enumerate().take(escaped.unwrap_or(committed)) {
-            self.record(step);
-            self.finished(step, times[n]);
-        }
-        if let Some(n) = escaped {
-            return Outcome::Script(Box::new(escape(&steps[n])));
-        }
-        let Err(failed) = sent else {
-            return Outcome::Done(times);
-        };
-        self.after_failure(&failed, &window, steps, committed)
-    }
-
-    fn after_failure(&mut self, failed: &Failed, window: &Window, steps: &[Step<'_>], committed: usize) -> Outcome {
-        if failed.connection_lost() {
-            return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
-        }
-        // The transaction that failed is still open, and its lock with it.
-        if let Err(failed) = self.session.send("ROLLBACK") {
-            return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
-        }
-        match (failed.code(), window.locate(steps, failed)) {
-            (LOCK_IS_HELD, Location::Runner(_)) => Outcome::LockHeld,
-            (LEDGER_MOVED, Location::Runner(_)) => Outcome::Moved,
-            // Done is done, and the plan has to be cut: that is what planning again does.
-            _ if committed > 0 => Outcome::Moved,
-            (_, Location::Unknown) => Outcome::TooWide,
-            (code, Location::Script(n, place)) => {
-                let (Some(step), Some(error)) = (steps.get(n), failed.error.as_db_error()) else {
-                    return Outcome::Refused(RunErrorKind::server("the run", &failed.error));
-                };
-                let failure = Box::new(ScriptFailure::new(step.id(), &step.script, &place, error));
-                if matches!(code, "55P03" | "40P01" | "40001") {
-                    Outcome::Again(failure)
-                } else {
-                    Outcome::Script(failure)
-                }
-            }
-            (_, Location::Runner(n)) => {
-                let id = steps.get(n).map(Step::id).unwrap_or_default().to_owned();
-                self.runner_failed(failed, format!("the runner's own work around {id}"))
-            }
-        }
-    }
-
-    fn runner_failed(&mut self, failed: &Failed, doing: String) -> Outcome {
+    pub(super) fn runner_failed(&mut self, failed: &Failed, doing: String) -> Outcome {
         if failed.connection_lost() {
             return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
         }
@@ -427,15 +334,4 @@ impl<'a, 'l> Run<'a, 'l> {
             _ => Outcome::Refused(RunErrorKind::server(doing, &failed.error)),
         }
     }
-}
-
-fn escape(step: &Step<'_>) -> ScriptFailure {
-    ScriptFailure::of_outcome(
-        step.id(),
-        &step.script,
-        &super::failure::Place::Whole,
-        format!("{} ended its transaction behind the runner's back", step.script.file),
-    )
-    .note("look at what it did, undo that, and take the COMMIT or ROLLBACK out of the script")
-    .aftermath_is(format!("{} may be partially applied, and is not recorded", step.id()))
 }

@@ -6,7 +6,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::unnecessary_wraps, reason = "every test returns an Outcome, whether or not it can be skipped")]
-#![allow(clippy::ptr_arg, reason = "a module without tests adds none")]
 
 mod commands;
 mod faults;

@@ -19,7 +19,6 @@ pub(crate) type Outcome = Result<(), Skip>;
 macro_rules! trials {
     ($($function:ident),* $(,)?) => {
         /// Adds this module's tests.
-        #[allow(unused_variables)]
         pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
             $(trials.push($crate::harness::trial(module_path!(), stringify!($function), $function));)*
         }
