@@ -16,8 +16,8 @@ pub struct Done {
     pub version: Version,
     /// As its files are called.
     pub id: String,
-    /// How long its script took, by the server's clock (by this process' for one outside of a transaction). `None` where nobody
-    /// measured it: for a step back in a transaction, and for what another runner did in the meantime.
+    /// How long its script took, by the server's clock (by this process' for one outside of a transaction); `None` for what another
+    /// runner did in the meantime.
     pub elapsed: Option<Duration>,
 }
 

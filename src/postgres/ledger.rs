@@ -182,9 +182,18 @@ impl Ledger {
                  WHERE version OPERATOR(pg_catalog.=) {version} RETURNING {ELAPSED};\n"
             ),
             Direction::Down => {
-                format!("DELETE FROM {table} WHERE version OPERATOR(pg_catalog.=) {version} RETURNING version;\n")
+                format!("DELETE FROM {table} WHERE version OPERATOR(pg_catalog.=) {version} RETURNING {ELAPSED};\n")
             }
         }
+    }
+
+    /// Notes when a step back begins, in the row that goes with it when it ends.
+    pub(super) fn time_down(&self, step: &Step<'_>) -> String {
+        format!(
+            "UPDATE {} SET started_at = pg_catalog.clock_timestamp() WHERE version OPERATOR(pg_catalog.=) {};\n",
+            self.quoted(),
+            step.version
+        )
     }
 
     /// Marks that a down script outside of a transaction begins.
@@ -234,7 +243,7 @@ impl Ledger {
 }
 
 /// Microseconds that the script took, by the server's clock.
-const ELAPSED: &str = "(extract(epoch FROM applied_at OPERATOR(pg_catalog.-) started_at) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8";
+const ELAPSED: &str = "(extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) started_at) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8";
 
 /// Whatever the role's defaults are, a migration reads what is committed and may write.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::failure::{Place, byte_of_error};
 use super::ledger::{BEGIN, Ledger};
 use super::session::Failed;
-use crate::migration::Mode;
+use crate::migration::{Direction, Mode};
 use crate::plan::Step;
 use crate::version::Version;
 
@@ -89,9 +89,10 @@ impl Window {
         self.statement(&format!("SET LOCAL lock_timeout = {timeout};\n"));
         self.statement("SET LOCAL statement_timeout = 0;\n");
         self.statement(&terms.ledger.guard_step(step, head));
-        if step.direction == crate::migration::Direction::Up {
-            self.statement(&terms.ledger.begin_up(step, terms.program));
-        }
+        self.statement(&match step.direction {
+            Direction::Up => terms.ledger.begin_up(step, terms.program),
+            Direction::Down => terms.ledger.time_down(step),
+        });
         let (before, first) = (self.characters, self.statements);
         let script = step.script.to_send();
         self.text(&script);

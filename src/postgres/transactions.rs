@@ -53,8 +53,8 @@ impl Run<'_, '_> {
             Reply::Row(statement, row) => {
                 if let Some(n) = window.finished_by(statement) {
                     rows_of_ledger[n] = true;
-                    let value = row.into_iter().next().flatten().and_then(|micros| micros.parse().ok());
-                    times[n] = value.filter(|_| steps[n].direction == Direction::Up).map(Duration::from_micros);
+                    let micros = row.into_iter().next().flatten().and_then(|micros| micros.parse().ok());
+                    times[n] = micros.map(Duration::from_micros);
                 }
             }
             Reply::Complete(statement) => committed = window.committed_by(statement).map_or(committed, |n| n + 1),

@@ -79,7 +79,7 @@ impl Case {
             .replace(self.database.database().name(), "shop");
         let is_step = line.starts_with("  applied [") || line.starts_with("  undone [");
         let line = match line.rsplit_once("  ") {
-            Some((step, duration)) if is_step && step.contains(']') && !duration.starts_with("undone") => {
+            Some((step, duration)) if is_step && duration.ends_with('s') => {
                 format!("{step}  <duration>")
             }
             _ => line,
