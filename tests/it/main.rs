@@ -11,6 +11,7 @@ mod commands;
 mod faults;
 mod harness;
 mod histories;
+mod private_server;
 mod runner;
 mod splitting;
 mod tour;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     commands::add(&mut trials);
     faults::add(&mut trials);
     histories::add(&mut trials);
+    private_server::add(&mut trials);
     runner::add(&mut trials);
     splitting::add(&mut trials);
     tour::add(&mut trials);

@@ -95,7 +95,7 @@ fn the_five_minute_tour_of_the_readme() -> Outcome {
     if up.code == 4 {
         return Err(Skip(format!(
             "no Postgres for a private server: {}",
-            up.stderr.lines().next().unwrap_or_default()
+            up.stderr.lines().find(|line| line.starts_with("error")).unwrap_or_default()
         )));
     }
     let up = up.ok();

@@ -40,9 +40,6 @@ mod place;
 #[cfg(unix)]
 mod postmaster;
 mod status;
-#[cfg(all(test, unix))]
-#[allow(clippy::unwrap_used)]
-mod tests;
 mod version;
 
 use std::fs;
@@ -112,6 +109,17 @@ impl Server {
         let url = address.url(&database);
         self.publish(&url)?;
         Ok(url)
+    }
+
+    /// The versions of Postgres that are installed here and can run the server, newest first. Where there is none, a container does.
+    ///
+    /// Fails when `STAIRWELL_PG_BIN` names a folder that is no installation.
+    pub fn installed(&self) -> Result<Vec<PgVersion>, ServerError> {
+        #[cfg(unix)]
+        let versions = self.finder.installations(|_| Ok(()))?.installations.iter().map(|found| found.version).collect();
+        #[cfg(not(unix))]
+        let versions = Vec::new();
+        Ok(versions)
     }
 
     /// Looks at the server without changing anything.

@@ -1,13 +1,21 @@
-//! A real private server, wherever a Postgres is installed; a machine without one has nothing to test here.
+//! The private server of a project, where a Postgres is installed.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::thread;
 
 use stairwell::local::Project;
+use stairwell_xtask::server::{Home, Server, Status};
 
-use super::{Home, Server, Status};
+use crate::harness::{Outcome, Skip};
+
+crate::trials!(
+    the_first_command_makes_a_server_and_the_next_one_finds_it,
+    stopping_keeps_the_data_and_takes_the_url_away,
+    commands_at_once_start_one_server,
+    a_lock_file_with_the_number_of_another_process_is_removed,
+    data_of_a_major_version_that_is_not_installed_is_left_alone,
+);
 
 /// A project in a folder of its own, whose server is stopped at the end.
 struct Bench {
@@ -15,25 +23,26 @@ struct Bench {
 }
 
 impl Bench {
-    /// `None`, with a word about it, where no Postgres is installed.
-    fn new() -> Option<Self> {
-        // Root's server runs as another user, who has to get there.
+    fn new() -> Result<Self, Skip> {
         let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        // Root's server runs as another user, who has to get there.
+        #[cfg(unix)]
+        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let bench = Self { folder };
-        let found = bench.server().finder.installations(|_| Ok(())).unwrap();
-        if found.installations.is_empty() {
-            eprintln!("skipped: no Postgres is installed");
-            return None;
+        if bench.server().installed().unwrap().is_empty() {
+            return Err(Skip("no Postgres is installed".to_owned()));
         }
-        Some(bench)
+        Ok(bench)
+    }
+
+    fn project(&self) -> Project {
+        let root = self.folder.path().join("shop-api");
+        fs::create_dir_all(&root).unwrap();
+        Project::new(&root, &self.folder.path().join("a target's \"folder\""))
     }
 
     fn server(&self) -> Server {
-        let root = self.folder.path().join("shop-api");
-        fs::create_dir_all(&root).unwrap();
-        let target = self.folder.path().join("a target's \"folder\"");
-        Server::of(Project::new(&root, &target), |name| std::env::var(name).ok().filter(|_| name == "PATH"))
+        Server::of(self.project(), |name| std::env::var(name).ok().filter(|_| name == "PATH"))
     }
 
     /// The URL, and what was said.
@@ -58,32 +67,31 @@ impl Drop for Bench {
     }
 }
 
-#[test]
-fn the_first_command_makes_a_server_and_the_next_one_finds_it() {
-    let Some(bench) = Bench::new() else { return };
+fn the_first_command_makes_a_server_and_the_next_one_finds_it() -> Outcome {
+    let bench = Bench::new()?;
     let (url, said) = bench.ensure();
     assert_eq!(said.len(), 3, "{said:?}");
     assert!(url.starts_with("postgresql:///shop_api_dev?host=/"), "{url}");
     assert_eq!(bench.ensure(), (url.clone(), vec![]));
     assert!(matches!(bench.server().status(), Ok(Status::Running { url: running, .. }) if running == url));
-    assert_eq!(fs::read_to_string(bench.server().project.url_file()).unwrap().trim(), url);
+    assert_eq!(fs::read_to_string(bench.project().url_file()).unwrap().trim(), url);
+    Ok(())
 }
 
-#[test]
-fn stopping_keeps_the_data_and_takes_the_url_away() {
-    let Some(bench) = Bench::new() else { return };
+fn stopping_keeps_the_data_and_takes_the_url_away() -> Outcome {
+    let bench = Bench::new()?;
     let (url, _) = bench.ensure();
     assert!(bench.server().stop(&mut |_| {}).unwrap());
     assert!(!bench.server().stop(&mut |_| {}).unwrap());
-    assert!(!bench.server().project.url_file().exists());
+    assert!(!bench.project().url_file().exists());
     assert!(matches!(bench.server().status(), Ok(Status::Stopped { .. })));
     let (again, said) = bench.ensure();
     assert_eq!((again, said.len()), (url, 1), "{said:?}");
+    Ok(())
 }
 
-#[test]
-fn commands_at_once_start_one_server() {
-    let Some(bench) = Bench::new() else { return };
+fn commands_at_once_start_one_server() -> Outcome {
+    let bench = Bench::new()?;
     let results: Vec<_> = thread::scope(|scope| {
         let commands: Vec<_> = (0..4).map(|_| scope.spawn(|| bench.ensure())).collect();
         commands.into_iter().map(|command| command.join().unwrap()).collect()
@@ -91,11 +99,11 @@ fn commands_at_once_start_one_server() {
     let started = results.iter().flat_map(|(_, said)| said).filter(|line| line.starts_with("started"));
     assert_eq!(started.count(), 1);
     assert!(results.iter().all(|(url, _)| *url == results[0].0));
+    Ok(())
 }
 
-#[test]
-fn a_lock_file_with_the_number_of_another_process_is_removed() {
-    let Some(bench) = Bench::new() else { return };
+fn a_lock_file_with_the_number_of_another_process_is_removed() -> Outcome {
+    let bench = Bench::new()?;
     bench.ensure();
     bench.server().stop(&mut |_| {}).unwrap();
     let lock = bench.data().join("postmaster.pid");
@@ -103,14 +111,15 @@ fn a_lock_file_with_the_number_of_another_process_is_removed() {
         .unwrap();
     let (_, said) = bench.ensure();
     assert!(said[0].starts_with("removed the stale"), "{said:?}");
+    Ok(())
 }
 
-#[test]
-fn data_of_a_major_version_that_is_not_installed_is_left_alone() {
-    let Some(bench) = Bench::new() else { return };
+fn data_of_a_major_version_that_is_not_installed_is_left_alone() -> Outcome {
+    let bench = Bench::new()?;
     bench.ensure();
     bench.server().stop(&mut |_| {}).unwrap();
     fs::write(bench.data().join("PG_VERSION"), "8\n").unwrap();
     let error = bench.server().ensure(&mut |_| {}).unwrap_err();
     assert!(error.to_string().starts_with("the project's data is of Postgres 8"), "{error}");
+    Ok(())
 }
