@@ -231,6 +231,11 @@ impl RunError {
             RunErrorKind::Connect(_) | RunErrorKind::Interrupted(Interruption::ConnectionLost { .. }) => Some(format!(
                 "at least {counted}; what was under way when the connection broke may be as well: `cargo xtask db status` tells"
             )),
+            // A second redo would undo what is newest now, which is another migration.
+            RunErrorKind::Script(failure) if self.undone > 0 => Some(format!(
+                "{counted}; {}; what was undone is pending now: `cargo xtask db up` goes on (another `redo` would undo an older one)",
+                failure.aftermath()
+            )),
             RunErrorKind::Script(failure) => Some(format!("{counted}; {}", failure.aftermath())),
             _ => Some(format!("{counted}; nothing else changed")),
         }

@@ -128,7 +128,9 @@ impl<'a> Migrator<'a> {
         let before = |version: Version| history.rows.iter().rfind(|row| row.version < version).map(|row| row.version);
         let back = match target {
             Target::Version(version) if history.get(version).is_none() => {
-                let kind = PlanError::NotApplied(version).into();
+                let known = self.set.get(version).is_some();
+                let error = if known { PlanError::NotApplied } else { PlanError::UnknownVersion };
+                let kind = error(version).into();
                 return Err(RunError { kind, done: 0, undone: 0, total: 0, direction: Direction::Down });
             }
             Target::Version(version) => before(version).map_or(Target::Base, Target::Version),

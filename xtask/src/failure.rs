@@ -1,5 +1,7 @@
 //! How a command ends when it does not succeed.
 
+use stairwell::migration::Direction;
+use stairwell::plan::PlanError;
 use stairwell::postgres::{ConnectError, DatabaseError, RunError, RunErrorKind};
 use stairwell::{Color, Findings, FolderError};
 
@@ -77,16 +79,19 @@ pub(crate) fn render_findings(findings: &Findings, color: Color) -> String {
 }
 
 fn render_run(error: &RunError, color: Color) -> String {
-    use stairwell::plan::PlanError;
     use stairwell::postgres::Details;
     let what = match &error.kind {
         RunErrorKind::Plan(PlanError::Conflicts(findings)) => render_findings(findings, color),
         RunErrorKind::Script(failure) => failure.render(Details::Show, color),
         kind => format!("{} {kind}", heading(color)),
     };
-    match error.state_sentence() {
-        Some(sentence) => format!("{what}\n\n{sentence}"),
-        None => what,
+    match (error.state_sentence(), &error.kind) {
+        (Some(sentence), _) => format!("{what}\n\n{sentence}"),
+        // Whoever goes back asks first what is gone already.
+        (None, RunErrorKind::Plan(PlanError::Conflicts(_))) if error.direction == Direction::Down => {
+            format!("{what}\n\nnothing was undone")
+        }
+        (None, _) => what,
     }
 }
 
@@ -104,7 +109,11 @@ impl From<FolderError> for Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        let code = if matches!(error.kind, RunErrorKind::Connect(_)) { Code::NoDatabase } else { Code::Failed };
+        let code = match &error.kind {
+            RunErrorKind::Connect(_) => Code::NoDatabase,
+            RunErrorKind::Plan(PlanError::UnknownVersion(_)) => Code::Usage,
+            _ => Code::Failed,
+        };
         Self { code, text: Text::Run(error) }
     }
 }

@@ -49,6 +49,9 @@ fn up_takes_a_number_or_a_version() -> Outcome {
 fn a_version_that_does_not_exist_is_an_argument_that_makes_no_sense() -> Outcome {
     let case = Case::with(&[A])?;
     insta::assert_snapshot!("up_to_unknown", case.see(&["up", "--to", "5"]));
+    for command in ["up", "down", "redo"] {
+        case.db(&[command, "--to", "5"]).exits(2);
+    }
     assert_eq!(case.database.applied(), [""; 0]);
     Ok(())
 }

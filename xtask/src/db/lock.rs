@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, args: &Lock) -> Result<(), Failure> {
         if !findings.0.is_empty() {
             return Err(findings.into());
         }
-        say(&format!("{path} is up to date: {} migrations", inspection.set().migrations().len()));
+        say(&format!("{path} is up to date: {}", counted(&inspection)));
         return Ok(());
     }
     let findings = refused(&inspection, args, || context.committed_lock());
@@ -44,16 +44,17 @@ pub(super) fn run(context: &Context, args: &Lock) -> Result<(), Failure> {
     // Nothing of the old lock is left that the files do not say: what must not go was refused above.
     let new = inspection.set().lock();
     if Some(&new) == inspection.lock.as_ref() && !new.entries().is_empty() {
-        say(&format!("{path} is up to date: {} migrations", inspection.set().migrations().len()));
+        say(&format!("{path} is up to date: {}", counted(&inspection)));
         return Ok(());
     }
     lockfile::write(context.folder(), &new)?;
-    say(&format!(
-        "locked {} files of {} migrations in {path}",
-        new.entries().len(),
-        inspection.set().migrations().len()
-    ));
+    let files = lockfile::count(new.entries().len(), "file");
+    say(&format!("locked {files} of {} in {path}", counted(&inspection)));
     Ok(())
+}
+
+fn counted(inspection: &Inspection) -> String {
+    lockfile::count(inspection.set().migrations().len(), "migration")
 }
 
 /// Says what is accepted as it is.

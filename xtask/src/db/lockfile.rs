@@ -69,9 +69,14 @@ pub(super) fn lock_applied(
     let old = inspection.lock.clone().unwrap_or_default();
     let changed = new.entries().iter().filter(|entry| old.checksum(&entry.file) != Some(entry.checksum)).count();
     write(context.folder(), &new)?;
-    let files = if changed == 1 { "1 file".to_owned() } else { format!("{changed} files") };
+    let files = count(changed, "file");
     say(&format!("locked {files} in {}", context.folder().join(LOCK_FILE).display()));
     Ok(())
+}
+
+/// `1 file`, `2 files`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// Writes the lock beside and renames it, so that no one ever reads half of it.
