@@ -233,7 +233,7 @@ impl RunError {
             )),
             // A second redo would undo what is newest now, which is another migration.
             RunErrorKind::Script(failure) if self.undone > 0 => Some(format!(
-                "{counted}; {}; what was undone is pending now: `cargo xtask db up` goes on (another `redo` would undo an older one)",
+                "{counted}; {}; what is not applied again is pending: `cargo xtask db up` goes on (another `redo` would undo an older one)",
                 failure.aftermath()
             )),
             RunErrorKind::Script(failure) => Some(format!("{counted}; {}", failure.aftermath())),

@@ -96,7 +96,8 @@ impl Context {
         }
     }
 
-    /// The lock as git has it at HEAD; `None` where there is no git, no commit, or no lock in it.
+    /// The lock as git has it at HEAD; `None` where there is no git, no commit, or no lock in it. Where git fails in a repository
+    /// (it refuses one of another owner, say), the lock as it is here: what might be committed counts as committed.
     pub(crate) fn committed_lock(&self) -> Option<String> {
         let shell = xshell::Shell::new().ok()?;
         shell.change_dir(&self.folder);
@@ -105,7 +106,16 @@ impl Context {
         let git = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"]
             .iter()
             .fold(xshell::cmd!(shell, "git show {object}"), xshell::Cmd::env_remove);
-        git.quiet().ignore_stderr().read().ok()
+        let output = git.env("LC_ALL", "C").quiet().ignore_status().output().ok()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let nothing = ["does not exist", "exists on disk, but not in", "invalid object name", "not a git repository"];
+        if output.status.success() {
+            Some(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else if nothing.iter().any(|words| said.contains(words)) {
+            None
+        } else {
+            std::fs::read_to_string(self.folder.join(LOCK_FILE)).ok()
+        }
     }
 }
 

@@ -17,6 +17,7 @@ crate::trials!(
     import_refuses_two_migrations_with_one_version,
     a_conflict_of_two_branches_is_named_and_its_way_out_works,
     a_hook_of_git_sees_the_same_lock,
+    where_git_refuses_the_lock_counts_as_committed,
     the_lock_can_be_checked_with_coreutils_alone,
 );
 
@@ -186,6 +187,19 @@ fn a_conflict_of_two_branches_is_named_and_its_way_out_works() -> Outcome {
     assert_eq!(case.database.applied(), ["1", "3", "4"]);
     commit_all(root);
     case.db(&["lock", "--check"]).ok();
+    Ok(())
+}
+
+fn where_git_refuses_the_lock_counts_as_committed() -> Outcome {
+    needs_git()?;
+    let case = Case::with(&[A])?;
+    case.db(&["lock"]).ok();
+    commit_all(case.workspace.path());
+    case.workspace.write("1_a.up.sql", "create table a (i bigint);");
+    // As git fails over a repository of another owner: with an error of its own.
+    std::fs::write(case.workspace.path().join(".git/config"), "[core\n").unwrap();
+    case.db(&["up"]).exits(3);
+    case.db(&["lock"]).exits(3);
     Ok(())
 }
 

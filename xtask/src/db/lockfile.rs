@@ -6,11 +6,12 @@ use std::path::Path;
 use stairwell::lock::{Entry, LOCK_FILE, Lock};
 use stairwell::migration::Migration;
 use stairwell::plan::{History, State};
+use stairwell::postgres::{Report, RunError};
 use stairwell::{Diagnostic, Findings, Inspection, Rule};
 
 use crate::context::{Context, LockPolicy};
 use crate::failure::{Code, Failure};
-use crate::terminal::say;
+use crate::terminal::{print_failure, say};
 
 /// The findings about the lock that keep a run from beginning.
 ///
@@ -52,8 +53,36 @@ pub(super) fn updated(inspection: &Inspection, accept: impl Fn(&Migration) -> bo
     Lock::from_entries(kept.chain(taken).cloned())
 }
 
+/// Locks what a run has applied, also one that failed half-way; of two errors the run's own is the last word.
+pub(super) fn lock_after(
+    context: &Context,
+    inspection: &Inspection,
+    policy: LockPolicy,
+    history: impl FnOnce() -> Result<History, RunError>,
+    outcome: Result<Report, RunError>,
+) -> Result<Report, Failure> {
+    let untouched = outcome.as_ref().is_ok_and(|report| report.done.is_empty());
+    if untouched && inspection.lock_findings().next().is_none() {
+        return Ok(outcome?);
+    }
+    let locked = match history() {
+        Ok(history) => lock_applied(context, inspection, &history, policy),
+        // Not reached: then there is nothing new to lock, and the outcome says why.
+        Err(_) => Ok(()),
+    };
+    match (outcome, locked) {
+        (Ok(report), locked) => locked.map(|()| report),
+        (Err(error), locked) => {
+            if let Err(failure) = locked {
+                print_failure(&failure);
+            }
+            Err(error.into())
+        }
+    }
+}
+
 /// Locks what the database has exactly as the files are, and says so.
-pub(super) fn lock_applied(
+fn lock_applied(
     context: &Context,
     inspection: &Inspection,
     history: &History,

@@ -24,12 +24,10 @@ pub(super) fn run(context: &Context, args: &Redo) -> Result<(), Failure> {
     let mut steps = Steps::new();
     let mut migrator = migrator(&inspection).out_of_order(OutOfOrder::Refuse).on_event(|event| steps.show(event));
     let outcome = migrator.redo(&database, args.target());
-    if let Ok(history) = migrator.history(&database) {
-        lockfile::lock_applied(context, &inspection, &history, policy)?;
-    }
+    let report = lockfile::lock_after(context, &inspection, policy, || migrator.history(&database), outcome);
     drop(migrator);
     drop(steps);
-    let report = outcome?;
+    let report = report?;
     let again = report.done.iter().filter(|done| done.direction == Direction::Up).count();
     match report.head {
         _ if report.done.is_empty() => say(&format!("nothing to redo: nothing is applied to {database}")),

@@ -38,15 +38,10 @@ pub(super) fn apply(
     let mut steps = Steps::new();
     let mut migrator = migrator(inspection).out_of_order(order).on_event(|event| steps.show(event));
     let outcome = migrator.up(database, target);
-    let untouched = outcome.as_ref().is_ok_and(|report| report.done.is_empty());
-    let settled = untouched && inspection.lock_findings().next().is_none();
-    // Not reached: then there is nothing new to lock, and the outcome says why.
-    if !settled && let Ok(history) = migrator.history(database) {
-        lockfile::lock_applied(context, inspection, &history, policy)?;
-    }
+    let report = lockfile::lock_after(context, inspection, policy, || migrator.history(database), outcome);
     drop(migrator);
     drop(steps);
-    let report = outcome?;
+    let report = report?;
     match (report.done.len(), report.head) {
         (_, None) => say(&format!("nothing to apply: {} has no migrations", context.folder().display())),
         (0, Some(head)) => say(&format!("nothing to apply: {database} is at {head}")),
