@@ -13,6 +13,7 @@ crate::trials!(
     the_first_command_makes_a_server_and_the_next_one_finds_it,
     stopping_keeps_the_data_and_takes_the_url_away,
     commands_at_once_start_one_server,
+    a_server_whose_socket_was_removed_is_started_anew,
     a_lock_file_with_the_number_of_another_process_is_removed,
     data_of_a_major_version_that_is_not_installed_is_left_alone,
 );
@@ -87,6 +88,19 @@ fn stopping_keeps_the_data_and_takes_the_url_away() -> Outcome {
     assert!(matches!(bench.server().status(), Ok(Status::Stopped { .. })));
     let (again, said) = bench.ensure();
     assert_eq!((again, said.len()), (url, 1), "{said:?}");
+    Ok(())
+}
+
+fn a_server_whose_socket_was_removed_is_started_anew() -> Outcome {
+    let bench = Bench::new()?;
+    let (url, _) = bench.ensure();
+    let database = stairwell::postgres::Database::parse(&url).unwrap();
+    fs::remove_dir_all(&database.hosts()[0]).unwrap();
+    assert!(database.connect().is_err());
+    let (again, said) = bench.ensure();
+    assert!(said.iter().any(|line| line.contains("whose socket was removed")), "{said:?}");
+    assert_eq!(again, url);
+    assert!(database.connect().is_ok());
     Ok(())
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use stairwell::{Target, Version};
 
+use crate::failure::{Code, Failure};
+
 /// Tasks of this workspace.
 #[derive(Debug, Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask", version, about = "Tasks of this workspace", max_term_width = 100)]
@@ -240,6 +242,23 @@ pub(crate) enum Server {
     Status,
     /// Print the URL of the running server's database, for psql and other tools
     Url,
+}
+
+/// Reads this process' arguments. Help, and what clap says of arguments that make no sense, is printed and ends the process.
+///
+/// clap repeats such an argument, and a URL among them may hold a password: that comes back as a failure that repeats nothing.
+pub(crate) fn parse() -> Result<Xtask, Failure> {
+    Xtask::try_parse().map_err(|error| {
+        let has_url = std::env::args_os().any(|argument| argument.to_string_lossy().contains("://"));
+        if !has_url || !error.use_stderr() {
+            error.exit();
+        }
+        Failure::new(
+            Code::Usage,
+            "the arguments make no sense, and are not repeated because a URL is among them\n  \
+             = help: a database is named by `--database-url <URL>`, or the variable DATABASE_URL; `--help` shows the rest",
+        )
+    })
 }
 
 impl Up {

@@ -28,12 +28,13 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Reads the arguments of this process, does what they say, and gives its exit code (documented in `cargo xtask db --help`).
 pub fn main() -> ExitCode {
-    let cli::Task::Db(db) = cli::Xtask::parse().task;
-    match db::run(db) {
+    let outcome = cli::parse().and_then(|xtask| {
+        let cli::Task::Db(db) = xtask.task;
+        db::run(db)
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal::print_failure(&failure);

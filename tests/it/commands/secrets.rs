@@ -6,6 +6,7 @@ use super::case::{A, Case, Role, socket};
 use crate::harness::{Outcome, Skip, xtask};
 
 crate::trials!(
+    a_url_in_the_wrong_place_is_not_repeated,
     a_wrong_password_is_refused_by_the_server_and_never_shown,
     a_url_that_cannot_be_read_never_shows_its_password,
     a_password_with_unescaped_characters_is_never_taken_for_a_host_or_a_parameter,
@@ -98,6 +99,21 @@ fn a_password_with_unescaped_characters_is_never_taken_for_a_host_or_a_parameter
     }
     let ran = xtask::run(case.command(&["up"]).env("DATABASE_URL", "postgresql://u:pa@hunter2@localhost/d")).exits(2);
     assert!(ran.stderr.contains("`%40`"), "{}", ran.stderr);
+    Ok(())
+}
+
+fn a_url_in_the_wrong_place_is_not_repeated() -> Outcome {
+    let case = Case::with(&[A])?;
+    let url = "postgresql://u:hunter2@localhost/d";
+    for arguments in
+        [&["up", url][..], &["down", url], &["status", url], &["up", "--to", url], &["up", "--url", url], &[url]]
+    {
+        let ran = case.db(arguments).exits(2);
+        assert!(!ran.stderr.contains("hunter2") && !ran.stdout.contains("hunter2"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("`--database-url <URL>`"), "{}", ran.stderr);
+    }
+    let ran = case.db(&["up", "many"]).exits(2);
+    assert!(ran.stderr.contains("'many'"), "{}", ran.stderr);
     Ok(())
 }
 
