@@ -43,7 +43,7 @@ fn entries<'a>(inspection: &'a Inspection, finding: &'a Diagnostic) -> impl Iter
 }
 
 /// The lock with the files of every migration that `accept` takes as they are now; of the others what it had.
-pub(super) fn updated(inspection: &Inspection, accept: impl Fn(&Migration) -> bool) -> Lock {
+fn updated(inspection: &Inspection, accept: impl Fn(&Migration) -> bool) -> Lock {
     let old = inspection.lock.clone().unwrap_or_default();
     let now = inspection.set().lock();
     let accepted: Vec<_> = inspection.set().migrations().iter().filter(|m| accept(m)).map(|m| m.version).collect();
