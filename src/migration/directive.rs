@@ -141,7 +141,7 @@ fn apply(directives: &mut Directives, body: &str, direction: Direction) -> Resul
             return Err(("`lock-timeout` is given twice".to_owned(), "keep one of the two".to_owned()));
         }
         "lock-timeout" => {
-            directives.lock_timeout = Some(duration(rest).ok_or_else(|| {
+            directives.lock_timeout = Some(parse_duration(rest).ok_or_else(|| {
                 let message = if rest.is_empty() {
                     needs("<duration>").0
                 } else {
@@ -181,8 +181,8 @@ fn apply(directives: &mut Directives, body: &str, direction: Direction) -> Resul
     Ok(())
 }
 
-/// `250ms`, `5s`, `2min`; at most a day, at least a millisecond (zero would mean "wait for ever").
-fn duration(text: &str) -> Option<Duration> {
+/// `250ms`, `5s`, `2min`; at most a day, at least a millisecond (zero would mean "wait for ever"). `None` for anything else.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text.get(..digits)?.parse().ok()?;
     let milliseconds = match text.get(digits..)?.trim() {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use directive::{Allow, Directives};
+pub use directive::{Allow, Directives, parse_duration};
 pub use name::{Direction, FileName, file_name, is_name};
 
 use crate::checksum::Checksum;
@@ -78,6 +78,12 @@ pub struct Script {
     /// `BEGIN` and `COMMIT` around the whole script, which the runner's own transaction replaces. Only an imported history has them.
     #[cfg_attr(not(any(test, feature = "postgres")), expect(dead_code, reason = "only the runner sends scripts"))]
     pub(crate) wrapper: Option<[Range<usize>; 2]>,
+    /// Whether it says `SET CONSTRAINTS`.
+    #[cfg_attr(not(any(test, feature = "postgres")), expect(dead_code, reason = "only the runner asks"))]
+    pub(crate) sets_constraints: bool,
+    /// Whether it begins or ends transactions of its own, beside such a wrapper. Only an imported history does.
+    #[cfg_attr(not(any(test, feature = "postgres")), expect(dead_code, reason = "only the runner asks"))]
+    pub(crate) controls_transaction: bool,
 }
 
 impl Script {
@@ -120,6 +126,9 @@ impl Script {
             checksum: Checksum::of(text.as_bytes()),
             statements: split.statements.iter().map(|s| s.start..s.end).filter(sent).collect(),
             mode: if directives.no_transaction || alone { Mode::Statements } else { Mode::Transaction },
+            controls_transaction: wrapper.is_none()
+                && split.statements.iter().any(|s| sql::transaction_control(&text, s).is_some()),
+            sets_constraints: split.statements.iter().any(|s| s.starts_with(&text, &["SET", "CONSTRAINTS"])),
             wrapper,
             text,
             directives,

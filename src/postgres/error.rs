@@ -8,6 +8,7 @@ use tokio_postgres::error::DbError;
 
 use super::database::Database;
 use super::failure::ScriptFailure;
+use super::migrator::Transactions;
 use crate::migration::Direction;
 use crate::plan::PlanError;
 
@@ -19,6 +20,17 @@ pub struct ConnectError {
     reason: String,
     help: Option<String>,
     sqlstate: Option<String>,
+    /// Whether no server answered.
+    silent: bool,
+}
+
+/// Why there is no connection now, and may be one soon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passing {
+    /// The server says: not now.
+    Answering,
+    /// No server answers.
+    Silent,
 }
 
 impl ConnectError {
@@ -32,13 +44,15 @@ impl ConnectError {
             Some("3D000") => format!("create it: `createdb {name}`, or `CREATE DATABASE \"{name}\"` on that server"),
             Some("53300") => "the server has no free connection: close some, or raise `max_connections`".to_owned(),
             Some("57P03") => "the server is starting or stopping: try again in a few seconds".to_owned(),
-            Some(_) => return Self { place: database.to_string(), reason, help: None, sqlstate },
+            Some(_) => return Self { place: database.to_string(), reason, help: None, sqlstate, silent: false },
             None if reason.contains("password missing") => {
                 "the server asks for a password: put it into the URL, PGPASSWORD or ~/.pgpass".to_owned()
             }
             None => "is the server running, and are host and port right? For a private one without any configuration, unset DATABASE_URL and PGHOST and run `cargo xtask db up`".to_owned(),
         };
-        Self { place: database.to_string(), reason, help: Some(help), sqlstate }
+        // Refused, reset, timed out, not to be resolved: not what is wrong with the connection string.
+        let silent = error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+        Self { place: database.to_string(), reason, help: Some(help), sqlstate, silent }
     }
 
     pub(super) fn inside_runtime(database: &Database) -> Self {
@@ -47,6 +61,7 @@ impl ConnectError {
             reason: "this blocking call was made inside an async runtime".to_owned(),
             help: Some("call it through `tokio::task::spawn_blocking(move || …).await`".to_owned()),
             sqlstate: None,
+            silent: false,
         }
     }
 
@@ -56,7 +71,22 @@ impl ConnectError {
             reason: format!("no event loop could be made: {error}"),
             help: None,
             sqlstate: None,
+            silent: false,
         }
+    }
+
+    /// Why it may be otherwise in a moment, if it may.
+    pub(super) fn passing(&self) -> Option<Passing> {
+        match self.sqlstate.as_deref() {
+            Some("57P01" | "57P02" | "57P03" | "53300") => Some(Passing::Answering),
+            None if self.silent => Some(Passing::Silent),
+            _ => None,
+        }
+    }
+
+    /// What was said, in one line.
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// The SQLSTATE, if it was the server that refused.
@@ -79,20 +109,40 @@ fn chain(error: &tokio_postgres::Error) -> String {
     text
 }
 
-/// Who has the migration lock.
+/// A session that has a lock that others wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// The server process.
     pub pid: String,
-    /// Its `application_name`.
+    /// Its `application_name`, or the kind of process it is where it gave none.
     pub application: String,
-    /// Since when, as `HH:MM:SS` in UTC.
-    pub since: String,
+    /// Since when it is in its transaction, as `HH:MM:SS` in UTC; `None` where this role may not know.
+    pub since: Option<String>,
+}
+
+impl Holder {
+    /// What to select from `pg_stat_activity a` to know one. A session's query is left out: it may hold secrets.
+    pub(super) const COLUMNS: &str = "a.pid, CASE WHEN a.application_name OPERATOR(pg_catalog.<>) '' THEN a.application_name ELSE a.backend_type END, \
+        pg_catalog.to_char(a.xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS')";
+
+    /// From a row of these columns.
+    pub(super) fn of_row(row: impl IntoIterator<Item = Option<String>>) -> Option<Self> {
+        let mut values = row.into_iter();
+        Some(Self {
+            pid: values.next().flatten()?,
+            application: values.next().flatten().unwrap_or_default(),
+            since: values.next().flatten(),
+        })
+    }
 }
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "server process {} (`{}`), in its transaction since {} UTC", self.pid, self.application, self.since)
+        write!(f, "server process {}", self.pid)?;
+        if !self.application.is_empty() {
+            write!(f, " (`{}`)", self.application)?;
+        }
+        self.since.as_ref().map_or(Ok(()), |since| write!(f, ", in its transaction since {since} UTC"))
     }
 }
 
@@ -143,9 +193,19 @@ pub enum RunErrorKind {
     #[error("{what}\n  = help: {help}")]
     Unsuitable {
         /// Why.
-        what: &'static str,
+        what: String,
         /// What to do.
         help: &'static str,
+    },
+    /// A script outside of a transaction, and a pooler between here and the server.
+    #[error(
+        "{id} runs outside of a transaction, and {database} is behind a pooler that lends server connections by the transaction (as PgBouncer does): no lock would hold there, and settings would reach other clients\n  = help: connect directly to the server for this: its own host and port (5432, and not the pooler's 6432 or 6543; on Neon the host without `-pooler`); the app may go on using the pooler"
+    )]
+    Pooled {
+        /// The migration.
+        id: String,
+        /// Where, as [`Database`] is displayed.
+        database: String,
     },
     /// The connection broke and did not come back, or the ledger changed each time it was looked at.
     #[error("{0}")]
@@ -215,9 +275,16 @@ pub struct RunError {
     pub total: usize,
     /// Forward or back.
     pub direction: Direction,
+    /// What was to commit together.
+    pub transactions: Transactions,
 }
 
 impl RunError {
+    /// One that came before there was a plan.
+    pub(super) fn unplanned(kind: RunErrorKind, direction: Direction) -> Self {
+        Self { kind, done: 0, undone: 0, total: 0, direction, transactions: Transactions::Each }
+    }
+
     /// What is true now, in one sentence.
     pub fn state_sentence(&self) -> Option<String> {
         let verb = if self.direction == Direction::Up { "applied" } else { "undone" };
@@ -235,6 +302,10 @@ impl RunError {
             RunErrorKind::Script(failure) if self.undone > 0 => Some(format!(
                 "{counted}; {}; what is not applied again is pending: `cargo xtask db up` goes on (another `redo` would undo an older one)",
                 failure.aftermath()
+            )),
+            RunErrorKind::Script(failure) if self.transactions == Transactions::Single => Some(format!(
+                "{counted}; {} was rolled back, and with it all of this run; nothing else changed",
+                failure.id()
             )),
             RunErrorKind::Script(failure) => Some(format!("{counted}; {}", failure.aftermath())),
             _ => Some(format!("{counted}; nothing else changed")),

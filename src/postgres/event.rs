@@ -74,8 +74,17 @@ pub enum Event<'a> {
         id: &'a str,
         /// The SQLSTATE: 55P03 lock time-out, 40P01 deadlock, 40001 serialization failure.
         reason: &'a str,
+        /// Who was seen to have the lock.
+        blocker: Option<&'a Holder>,
         /// Which try comes now, from 1.
         attempt: u32,
+        /// After this time.
+        pause: Duration,
+    },
+    /// The server is there and takes no connection yet, or cannot be reached; this one tries again.
+    Connecting {
+        /// What was said.
+        reason: &'a str,
         /// After this time.
         pause: Duration,
     },
@@ -114,13 +123,17 @@ impl fmt::Display for Event<'_> {
             Self::Waiting { holder: None, waited } => {
                 write!(f, "waiting for the migration lock for {} s", waited.as_secs())
             }
-            Self::Retrying { id, reason, attempt, pause } => {
+            Self::Retrying { id, reason, blocker, attempt, pause } => {
                 let why = match *reason {
                     "55P03" => "a lock was not free in time",
                     "40P01" => "a deadlock",
                     _ => "a serialization failure",
                 };
-                write!(f, "{id} was rolled back ({why}, {reason}); try {attempt} in {pause:.1?}")
+                write!(f, "{id} was rolled back ({why}, {reason}); try {attempt} in {pause:.1?}")?;
+                blocker.map_or(Ok(()), |blocker| write!(f, "; the lock is held by {blocker}"))
+            }
+            Self::Connecting { reason, pause } => {
+                write!(f, "no connection yet ({reason}); trying again in {pause:.1?}")
             }
             Self::Reconnecting { reason, pause } => {
                 write!(f, "the connection was lost ({reason}); connecting again in {pause:.1?}")

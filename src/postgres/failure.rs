@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio_postgres::error::{DbError, ErrorPosition};
 
+use super::error::Holder;
 use crate::diagnostic::{Color, Diagnostic, Rule};
 use crate::migration::{Mode, Script};
 use crate::sql::{Position, byte_of_char};
@@ -42,6 +43,7 @@ pub struct ScriptFailure {
     detail: Option<String>,
     hint: Option<String>,
     context: Option<String>,
+    blocker: Option<Holder>,
     notes: Vec<String>,
 }
 
@@ -86,6 +88,7 @@ impl ScriptFailure {
             detail: None,
             hint: None,
             context: None,
+            blocker: None,
             notes: Vec::new(),
         }
     }
@@ -101,6 +104,17 @@ impl ScriptFailure {
         let aftermath = format!("{} is not applied, and left an invalid index; nothing else changed", self.id);
         self.note(format!("it left the index {index} behind, which is invalid; the next run drops it first"))
             .aftermath_is(aftermath)
+    }
+
+    /// Says who kept it waiting for a lock.
+    pub(super) fn blocked_by(mut self, blocker: Option<Holder>) -> Self {
+        self.blocker = blocker;
+        self
+    }
+
+    /// Who was last seen to have the lock that it waited for.
+    pub fn blocker(&self) -> Option<&Holder> {
+        self.blocker.as_ref()
     }
 
     /// Says what is true of the migration now.
@@ -165,6 +179,9 @@ impl ScriptFailure {
                 }
             }
         }
+        if let Some(blocker) = &self.blocker {
+            diagnostic = diagnostic.note(format!("the lock was held by {blocker}"));
+        }
         for note in &self.notes {
             diagnostic = diagnostic.note(note.clone());
         }
@@ -215,13 +232,18 @@ fn word_length(text: &str) -> usize {
 ///
 /// `before` is how many characters of the message stand before that text.
 pub(super) fn byte_of_error(error: &DbError, text: &str, before: usize) -> Option<usize> {
-    let Some(ErrorPosition::Original(position)) = error.position() else {
-        return None;
-    };
-    let index = usize::try_from(*position).ok()?.checked_sub(before + 1)?;
+    let index = position(error)?.checked_sub(before)?;
     let byte = byte_of_char(text, index);
     // "At end of input" names the place behind the last character.
     (byte < text.len() || index <= text.chars().count()).then_some(byte)
+}
+
+/// How many characters of the message stand before the place that an error names, if it names one.
+pub(super) fn position(error: &DbError) -> Option<usize> {
+    match error.position() {
+        Some(ErrorPosition::Original(position)) => usize::try_from(*position).ok()?.checked_sub(1),
+        _ => None,
+    }
 }
 
 /// What to do about errors that migrations meet often.

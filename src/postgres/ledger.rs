@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::error::Holder;
 use super::session::Row;
 use crate::checksum::Checksum;
-use crate::migration::{Direction, is_name};
+use crate::migration::{Direction, Mode, is_name};
 use crate::plan::{Applied, History, State, Step};
 use crate::version::Version;
 
@@ -38,13 +39,82 @@ impl fmt::Display for Ledger {
 pub(super) const LOCK_IS_HELD: &str = "SW001";
 pub(super) const LEDGER_MOVED: &str = "SW002";
 
+/// The constraint that a script's early COMMIT violates; see [`Ledger::create`].
+pub(super) const FENCE: &str = "a_script_keeps_its_transaction";
+
+/// Whether the row of a migration that begins keeps its transaction from being committed before it is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fence {
+    Closed,
+    Open,
+}
+
+impl Fence {
+    /// The value of the column `unfinished`.
+    fn value(self) -> &'static str {
+        match self {
+            Self::Closed => "-1",
+            Self::Open => "NULL",
+        }
+    }
+}
+
 /// What a session learns when it reads the ledger.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Read {
     pub(super) history: History,
+    pub(super) facts: Facts,
+}
+
+/// What a session is like.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
     /// `standard_conforming_strings`: where it is off, the lexer and the server disagree about backslashes.
     pub(super) standard_strings: bool,
     pub(super) in_recovery: bool,
+    /// `default_transaction_read_only`: someone wants no changes here.
+    pub(super) read_only: bool,
+    /// The server process. Behind a pooler it is another one from transaction to transaction.
+    pub(super) pid: String,
+    /// As `server_version_num`: 150018 is 15.18.
+    pub(super) version: u32,
+    /// The words of `version()`, which name the system that the server runs on.
+    pub(super) platform: String,
+}
+
+impl Facts {
+    const COLUMNS: &str = "pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_is_in_recovery(), \
+        pg_catalog.current_setting('default_transaction_read_only'), pg_catalog.pg_backend_pid(), \
+        pg_catalog.current_setting('server_version_num'), pg_catalog.version()";
+
+    fn of_row(row: Row) -> Self {
+        let mut values = row.into_iter().map(Option::unwrap_or_default);
+        let mut next = || values.next().unwrap_or_default();
+        Self {
+            standard_strings: next() == "on",
+            in_recovery: next() == "t",
+            read_only: next() == "on",
+            pid: next(),
+            version: next().parse().unwrap_or_default(),
+            platform: next(),
+        }
+    }
+
+    /// Time-outs of the role, the database or the server that must not end a migration by surprise; and where the server can tell that
+    /// its client has gone, it looks every second, so that a killed runner's statement does not go on for hours.
+    pub(super) fn settings(&self) -> Vec<(&'static str, &'static str)> {
+        let mut settings = vec![("statement_timeout", "0")];
+        if self.version >= 170_000 {
+            settings.push(("transaction_timeout", "0"));
+        }
+        // Elsewhere the server refuses the setting: src/backend/storage/ipc/waiteventset.c, WaitEventSetCanReportClosed.
+        let reports_closed =
+            ["linux", "darwin", "freebsd", "openbsd", "netbsd"].iter().any(|os| self.platform.contains(os));
+        if reports_closed && self.version >= if self.platform.contains("linux") { 140_000 } else { 150_000 } {
+            settings.push(("client_connection_check_interval", "1000"));
+        }
+        settings
+    }
 }
 
 impl Ledger {
@@ -62,8 +132,17 @@ impl Ledger {
     }
 
     /// The key of the advisory lock: the same for everyone who uses this ledger, in each database its own.
-    pub(super) fn lock_key(&self) -> i64 {
-        let digest = Checksum::of(format!("stairwell lock {self}")).to_string();
+    fn lock_key(&self) -> i64 {
+        self.key("lock")
+    }
+
+    /// The key of the lock that the session has which runs a script outside of a transaction.
+    fn script_key(&self) -> i64 {
+        self.key("script")
+    }
+
+    fn key(&self, of: &str) -> i64 {
+        let digest = Checksum::of(format!("stairwell {of} {self}")).to_string();
         digest.get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).map_or(0, u64::cast_signed)
     }
 
@@ -71,9 +150,10 @@ impl Ledger {
     pub(super) fn read(&self, with_scripts: bool) -> String {
         let down = if with_scripts { "down_script" } else { "NULL" };
         format!(
-            "SELECT pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_is_in_recovery();\n\
+            "SELECT {};\n\
              SELECT version, name, checksum, fingerprint, state, progress, \
              pg_catalog.to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), {down} FROM {} ORDER BY version",
+            Facts::COLUMNS,
             self.quoted()
         )
     }
@@ -81,30 +161,37 @@ impl Ledger {
     /// Reads what [`read`](Self::read) returned. `Err` names what does not look like this ledger's.
     pub(super) fn parse(rows: Vec<Row>) -> Result<Read, String> {
         let mut rows = rows.into_iter();
-        let session = rows.next().unwrap_or_default();
-        let is = |n: usize, value: &str| session.get(n).cloned().flatten().as_deref() == Some(value);
+        let facts = Facts::of_row(rows.next().unwrap_or_default());
         let history = rows.map(parse_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(Read { history: History { rows: history }, standard_strings: is(0, "on"), in_recovery: is(1, "t") })
+        Ok(Read { history: History { rows: history }, facts })
     }
 
     /// Creates the ledger, in one transaction under the lock: `IF NOT EXISTS` alone fails when many do it at once (23505).
+    ///
+    /// Types, functions and operators are named with their schema, here as in all of the runner's SQL: with another `search_path`, or
+    /// with a temporary type of that name, `text` and `=` may be anybody's.
+    ///
+    /// `unfinished` holds a number that no version can have while a script runs in its transaction. Its foreign key is checked when the
+    /// transaction commits; by then the runner has cleared it, unless it is the script that commits.
     pub(super) fn create(&self) -> String {
         format!(
             "{begin}{lock}\
              CREATE SCHEMA IF NOT EXISTS \"{schema}\";\n\
              CREATE TABLE IF NOT EXISTS {table} (\
-             version bigint PRIMARY KEY CHECK (version > 0), \
-             name text NOT NULL, \
-             checksum text NOT NULL, \
-             fingerprint text NOT NULL, \
-             up_script text NOT NULL, \
-             down_script text, \
-             state text NOT NULL CHECK (state IN ('applying', 'applied', 'reverting')), \
-             progress integer NOT NULL DEFAULT 0, \
-             started_at timestamptz NOT NULL, \
-             applied_at timestamptz, \
-             applied_by text NOT NULL, \
-             applied_with text NOT NULL);\n\
+             version pg_catalog.int8 PRIMARY KEY CHECK (version OPERATOR(pg_catalog.>) 0), \
+             name pg_catalog.text NOT NULL, \
+             checksum pg_catalog.text NOT NULL, \
+             fingerprint pg_catalog.text NOT NULL, \
+             up_script pg_catalog.text NOT NULL, \
+             down_script pg_catalog.text, \
+             state pg_catalog.text NOT NULL CHECK (state OPERATOR(pg_catalog.=) ANY (ARRAY['applying', 'applied', 'reverting']::pg_catalog.text[])), \
+             progress pg_catalog.int4 NOT NULL DEFAULT 0, \
+             started_at pg_catalog.timestamptz NOT NULL, \
+             applied_at pg_catalog.timestamptz, \
+             applied_by pg_catalog.text NOT NULL, \
+             applied_with pg_catalog.text NOT NULL, \
+             unfinished pg_catalog.int8 CHECK (unfinished OPERATOR(pg_catalog.<) 0), \
+             CONSTRAINT {FENCE} FOREIGN KEY (unfinished) REFERENCES {table} (version) DEFERRABLE INITIALLY DEFERRED);\n\
              COMMENT ON TABLE {table} IS 'What stairwell applied to this database, a row a migration. Written by stairwell only.';\n\
              COMMIT;",
             begin = BEGIN,
@@ -123,6 +210,16 @@ impl Ledger {
         format!("pg_catalog.pg_try_advisory_xact_lock({})", self.lock_key())
     }
 
+    /// Takes the lock of the session that runs a script outside of a transaction; false if another session has it.
+    pub(super) fn try_script_lock(&self) -> String {
+        format!("SELECT pg_catalog.pg_try_advisory_lock({})", self.script_key())
+    }
+
+    /// Gives it back.
+    pub(super) fn script_unlock(&self) -> String {
+        format!("SELECT pg_catalog.pg_advisory_unlock({})", self.script_key())
+    }
+
     /// A statement that fails with this SQLSTATE if the condition holds. It runs in its transaction and so takes it along.
     fn guard(condition: &str, code: &str, message: &str) -> String {
         format!(
@@ -135,14 +232,15 @@ impl Ledger {
     /// The lock is this transaction's alone. Between two migrations of a message another runner may step in, and the check that the
     /// newest row is the expected one is what notices.
     pub(super) fn guard_step(&self, step: &Step<'_>, head: Option<Version>) -> String {
-        let head = head.map_or_else(|| "NULL".to_owned(), |head| head.to_string());
+        let head = head.map_or_else(|| "0".to_owned(), |head| head.to_string());
         // A row of an interrupted run stands for work that goes on here.
         let (present, state) = match step.direction {
             Direction::Up => ("", "applied"),
             Direction::Down => ("NOT ", "applied', 'reverting"),
         };
+        // Not IS DISTINCT FROM, whose operator is looked up in the search_path.
         let condition = format!(
-            "(SELECT pg_catalog.max(version) FROM {table}) IS DISTINCT FROM {head}::pg_catalog.int8 \
+            "COALESCE((SELECT pg_catalog.max(version) FROM {table}), 0) OPERATOR(pg_catalog.<>) {head} \
              OR {present}EXISTS (SELECT FROM {table} WHERE version OPERATOR(pg_catalog.=) {version} AND state OPERATOR(pg_catalog.=) ANY (ARRAY['{state}']::pg_catalog.text[]))",
             table = self.quoted(),
             version = step.version,
@@ -155,14 +253,14 @@ impl Ledger {
     }
 
     /// The row of a migration that begins. One that an interrupted run left keeps its progress and its start.
-    pub(super) fn begin_up(&self, step: &Step<'_>, program: &str) -> String {
+    pub(super) fn begin_up(&self, step: &Step<'_>, program: &str, fence: Fence) -> String {
         let down = step.down.map_or_else(|| "NULL".to_owned(), |script| literal(&script.text));
         format!(
-            "INSERT INTO {table} (version, name, checksum, fingerprint, up_script, down_script, state, progress, started_at, applied_by, applied_with) \
-             VALUES ({version}, {name}, '{checksum}', '{fingerprint}', {up}, {down}, 'applying', 0, pg_catalog.clock_timestamp(), session_user, {program}) \
+            "INSERT INTO {table} (version, name, checksum, fingerprint, up_script, down_script, state, progress, started_at, applied_by, applied_with, unfinished) \
+             VALUES ({version}, {name}, '{checksum}', '{fingerprint}', {up}, {down}, 'applying', 0, pg_catalog.clock_timestamp(), session_user, {program}, {unfinished}) \
              ON CONFLICT (version) DO UPDATE SET name = EXCLUDED.name, checksum = EXCLUDED.checksum, fingerprint = EXCLUDED.fingerprint, \
              up_script = EXCLUDED.up_script, down_script = EXCLUDED.down_script, \
-             applied_by = EXCLUDED.applied_by, applied_with = EXCLUDED.applied_with;\n",
+             applied_by = EXCLUDED.applied_by, applied_with = EXCLUDED.applied_with, unfinished = EXCLUDED.unfinished;\n",
             table = self.quoted(),
             version = step.version,
             name = literal(&step.name),
@@ -170,28 +268,35 @@ impl Ledger {
             fingerprint = step.script.fingerprint(),
             up = literal(&step.script.text),
             program = literal(program),
+            unfinished = fence.value(),
         )
     }
 
-    /// The row of a migration that is done, or its end. Exactly one row must be touched.
+    /// The row of a migration that is done, or its end. Exactly one row must be touched: none is there if the script rolled its
+    /// transaction back, and it is another transaction's if the script ended that one and began its own.
     pub(super) fn finish(&self, step: &Step<'_>) -> String {
         let (table, version) = (self.quoted(), step.version);
+        let same_transaction = match step.script.mode {
+            Mode::Transaction => {
+                " AND xmin OPERATOR(pg_catalog.=) (pg_catalog.txid_current() OPERATOR(pg_catalog.%) 4294967296)::pg_catalog.text::pg_catalog.xid"
+            }
+            Mode::Statements => "",
+        };
+        let row = format!("WHERE version OPERATOR(pg_catalog.=) {version}{same_transaction} RETURNING {ELAPSED};\n");
         match step.direction {
             Direction::Up => format!(
-                "UPDATE {table} SET state = 'applied', progress = 0, applied_at = pg_catalog.clock_timestamp() \
-                 WHERE version OPERATOR(pg_catalog.=) {version} RETURNING {ELAPSED};\n"
+                "UPDATE {table} SET state = 'applied', progress = 0, unfinished = NULL, applied_at = pg_catalog.clock_timestamp() {row}"
             ),
-            Direction::Down => {
-                format!("DELETE FROM {table} WHERE version OPERATOR(pg_catalog.=) {version} RETURNING {ELAPSED};\n")
-            }
+            Direction::Down => format!("DELETE FROM {table} {row}"),
         }
     }
 
     /// Notes when a step back begins, in the row that goes with it when it ends.
-    pub(super) fn time_down(&self, step: &Step<'_>) -> String {
+    pub(super) fn time_down(&self, step: &Step<'_>, fence: Fence) -> String {
         format!(
-            "UPDATE {} SET started_at = pg_catalog.clock_timestamp() WHERE version OPERATOR(pg_catalog.=) {};\n",
+            "UPDATE {} SET started_at = pg_catalog.clock_timestamp(), unfinished = {} WHERE version OPERATOR(pg_catalog.=) {};\n",
             self.quoted(),
+            fence.value(),
             step.version
         )
     }
@@ -227,23 +332,32 @@ impl Ledger {
         )
     }
 
-    /// Who holds the lock: pid, application name, since when.
+    /// Who has one of the two locks.
     pub(super) fn holder(&self) -> String {
-        let key = self.lock_key().cast_unsigned();
+        let [key, script] = [self.lock_key(), self.script_key()].map(|key| {
+            let key = key.cast_unsigned();
+            format!(
+                "(l.classid OPERATOR(pg_catalog.=) {}::pg_catalog.oid AND l.objid OPERATOR(pg_catalog.=) {}::pg_catalog.oid)",
+                key >> 32,
+                key & 0xffff_ffff
+            )
+        });
         format!(
-            "SELECT a.pid, a.application_name, pg_catalog.to_char(a.xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS') \
-             FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid \
-             WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted AND l.objsubid OPERATOR(pg_catalog.=) 1 \
-             AND l.classid OPERATOR(pg_catalog.=) {}::pg_catalog.oid AND l.objid OPERATOR(pg_catalog.=) {}::pg_catalog.oid \
+            "SELECT {} FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid \
+             WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted AND l.objsubid OPERATOR(pg_catalog.=) 1 AND ({key} OR {script}) \
+             AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() \
              AND l.database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
-            key >> 32,
-            key & 0xffff_ffff
+            Holder::COLUMNS,
         )
     }
 }
 
 /// Microseconds that the script took, by the server's clock.
 const ELAPSED: &str = "(extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) started_at) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8";
+
+/// Makes durable what this session committed asynchronously: WAL is written in order, so a commit that waits covers those before it.
+/// A transaction that writes nothing would not wait, so this writes a message into the WAL that nobody reads.
+pub(super) const FLUSH: &str = "SELECT pg_catalog.pg_logical_emit_message(true, 'stairwell', 'flush')";
 
 /// Whatever the role's defaults are, a migration reads what is committed and may write.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n";

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::failure::{Place, byte_of_error};
-use super::ledger::{BEGIN, Ledger};
+use tokio_postgres::error::DbError;
+
+use super::failure::{Place, byte_of_error, position};
+use super::ledger::{BEGIN, Fence, Ledger};
+use super::migrator::Transactions;
 use super::session::Failed;
 use crate::migration::{Direction, Mode};
 use crate::plan::Step;
@@ -21,6 +24,7 @@ const MOST_BYTES: usize = 1 << 20;
 pub(super) struct Window {
     /// What is sent.
     pub(super) text: String,
+    transactions: Transactions,
     characters: usize,
     statements: usize,
     parts: Vec<Part>,
@@ -31,14 +35,16 @@ pub(super) struct Window {
 struct Part {
     /// Characters of the message before the script.
     before: usize,
+    /// Characters of the message before what follows the script.
+    behind: usize,
     /// The index of the message's statement that is the script's first.
     first: usize,
     /// How many statements the script has.
     count: usize,
     /// The index of the statement that finishes the ledger's row.
     finish: usize,
-    /// The index of the COMMIT.
-    commit: usize,
+    /// The index of its last statement: the COMMIT, or of all but the last of a single transaction what comes before it.
+    end: usize,
 }
 
 /// Where a message failed.
@@ -57,23 +63,30 @@ pub(super) struct Terms<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) program: &'a str,
     pub(super) lock_timeout: Duration,
+    /// Settings of each transaction, beside the lock time-out.
+    pub(super) settings: &'a [(&'static str, &'static str)],
+    pub(super) transactions: Transactions,
     /// The newest version in the ledger before the first step.
     pub(super) head: Option<Version>,
 }
 
 impl Window {
-    /// The first of `steps` that go together: transactional, at most `most`, not too many bytes. `rows` gives the newest version
-    /// in the ledger behind each step. The last commit of the run waits for the disk and covers all before it.
+    /// The first of `steps` that go together: transactional, at most `most`, not too many bytes; all of them if they are one
+    /// transaction. `head_after` gives the newest version in the ledger behind each step. The last commit of the run waits for the disk
+    /// and covers all before it.
     pub(super) fn of(
         steps: &[Step<'_>],
         most: usize,
         terms: &Terms<'_>,
         head_after: impl Fn(usize) -> Option<Version>,
     ) -> Self {
-        let mut window = Self { text: String::new(), characters: 0, statements: 0, parts: Vec::new() };
+        let transactions = terms.transactions;
+        let mut window = Self { text: String::new(), transactions, characters: 0, statements: 0, parts: Vec::new() };
         let mut head = terms.head;
+        let most = if transactions == Transactions::Single { steps.len() } else { most };
         for (n, step) in steps.iter().take(most).enumerate() {
-            let full = n > 0 && window.text.len() + step.script.text.len() > MOST_BYTES;
+            let full =
+                transactions == Transactions::Each && n > 0 && window.text.len() + step.script.text.len() > MOST_BYTES;
             if full || step.script.mode == Mode::Statements {
                 break;
             }
@@ -85,32 +98,44 @@ impl Window {
 
     fn push(&mut self, step: &Step<'_>, terms: &Terms<'_>, head: Option<Version>, last_of_run: bool) {
         let timeout = step.script.lock_timeout().unwrap_or(terms.lock_timeout).as_millis();
-        self.statement(BEGIN);
+        let single = terms.transactions == Transactions::Single;
+        if !single || self.parts.is_empty() {
+            self.statement(BEGIN);
+        }
         self.statement(&format!("SET LOCAL lock_timeout = {timeout};\n"));
-        self.statement("SET LOCAL statement_timeout = 0;\n");
+        for (name, value) in terms.settings {
+            self.statement(&format!("SET LOCAL {name} = {value};\n"));
+        }
         self.statement(&terms.ledger.guard_step(step, head));
+        // A script that says SET CONSTRAINTS would check the fence itself, and so would the next script of a single transaction.
+        let fence = if single || step.script.sets_constraints { Fence::Open } else { Fence::Closed };
         self.statement(&match step.direction {
-            Direction::Up => terms.ledger.begin_up(step, terms.program),
-            Direction::Down => terms.ledger.time_down(step),
+            Direction::Up => terms.ledger.begin_up(step, terms.program, fence),
+            Direction::Down => terms.ledger.time_down(step, fence),
         });
         let (before, first) = (self.characters, self.statements);
         let script = step.script.to_send();
         self.text(&script);
+        let behind = self.characters;
         self.statements += step.script.statements.len();
         // A script may end without a semicolon, and in a comment.
         self.text("\n;\n");
-        self.statement("SET CONSTRAINTS ALL IMMEDIATE;\n");
         for statement in RESTORE {
             self.statement(statement);
         }
-        if !last_of_run {
+        if !last_of_run && !single {
             self.statement("SET LOCAL synchronous_commit = off;\n");
         }
         let finish = self.statements;
         self.statement(&terms.ledger.finish(step));
-        let commit = self.statements;
-        self.statement("COMMIT;\n");
-        self.parts.push(Part { before, first, count: step.script.statements.len(), finish, commit });
+        if !single || last_of_run {
+            // What the script deferred to the commit fails here, and is blamed on it. Between the scripts of a single transaction it would
+            // change for the next ones what is deferred.
+            self.statement("SET CONSTRAINTS ALL IMMEDIATE;\n");
+            self.statement("COMMIT;\n");
+        }
+        let (count, end) = (step.script.statements.len(), self.statements - 1);
+        self.parts.push(Part { before, behind, first, count, finish, end });
     }
 
     fn text(&mut self, text: &str) {
@@ -133,33 +158,46 @@ impl Window {
         self.parts.binary_search_by_key(&statement, |part| part.finish).ok()
     }
 
-    /// The step that this statement commits.
+    /// How many steps are committed when this statement has completed, if it is one that commits.
     pub(super) fn committed_by(&self, statement: usize) -> Option<usize> {
-        self.parts.binary_search_by_key(&statement, |part| part.commit).ok()
+        let n = self.parts.binary_search_by_key(&statement, |part| part.end).ok()?;
+        (self.transactions == Transactions::Each || n + 1 == self.parts.len()).then_some(n + 1)
     }
 
     /// Where it failed.
     pub(super) fn locate(&self, steps: &[Step<'_>], failed: &Failed) -> Location {
-        let server = failed.error.as_db_error();
+        let error = failed.error.as_db_error();
+        // The whole message is parsed before any of it runs, so this is some script's text and not the first statement.
         if failed.completed == 0 && self.parts.len() > 1 {
-            return Location::Unknown;
+            let position = error.and_then(position).filter(|_| self.transactions == Transactions::Single);
+            let part =
+                position.and_then(|at| self.parts.iter().position(|part| (part.before..=part.behind).contains(&at)));
+            return match (part, error) {
+                (Some(n), Some(error)) => {
+                    self.place(n, steps, error).map_or(Location::Unknown, |place| Location::Script(n, place))
+                }
+                _ => Location::Unknown,
+            };
         }
-        let Some(n) = self.parts.iter().position(|part| failed.completed <= part.commit) else {
+        let Some(n) = self.parts.iter().position(|part| failed.completed <= part.end) else {
             return Location::Unknown;
         };
         let part = &self.parts[n];
-        if let (Some(error), Some(step)) = (server, steps.get(n))
-            && let Some(byte) = byte_of_error(error, &step.script.text, part.before)
-        {
-            return Location::Script(n, Place::Byte(byte));
+        if let Some(place) = error.and_then(|error| self.place(n, steps, error)) {
+            return Location::Script(n, place);
         }
         match failed.completed {
-            // The whole message is parsed before any of it runs, so this is the text's fault and not BEGIN's.
             0 => Location::Script(n, Place::Whole),
             at if at < part.first => Location::Runner(n),
             at if at < part.first + part.count => Location::Script(n, Place::Statement(at - part.first)),
-            at if at == part.first + part.count || at == part.commit => Location::Script(n, Place::End),
+            at if at > part.finish => Location::Script(n, Place::End),
             _ => Location::Runner(n),
         }
+    }
+
+    /// The place in this step's script that the error's position names.
+    fn place(&self, n: usize, steps: &[Step<'_>], error: &DbError) -> Option<Place> {
+        let (part, step) = (self.parts.get(n)?, steps.get(n)?);
+        byte_of_error(error, &step.script.text, part.before).map(Place::Byte)
     }
 }

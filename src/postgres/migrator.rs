@@ -1,6 +1,7 @@
 //! What an app or a tool calls.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::database::Database;
@@ -13,6 +14,20 @@ use crate::migration::Direction;
 use crate::plan::{History, OutOfOrder, Plan, PlanError, Target};
 use crate::set::{Findings, MigrationSet};
 use crate::version::Version;
+
+/// What commits together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Transactions {
+    /// Each migration with its row in the ledger. What was done before a failure stays.
+    #[default]
+    Each,
+    /// All migrations of a run: a failure leaves none of them. A `no-transaction` script cannot be among them, and the locks that the
+    /// scripts take are kept until the end.
+    Single,
+}
+
+/// How often a script is tried.
+const TRIES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// Applies and undoes the migrations of a set.
 ///
@@ -39,6 +54,10 @@ pub struct Migrator<'a> {
     pub(super) order: OutOfOrder,
     pub(super) lock_timeout: Duration,
     pub(super) lock_wait: Option<Duration>,
+    pub(super) tries: NonZeroU32,
+    pub(super) connect_wait: Duration,
+    pub(super) server_wait: Duration,
+    pub(super) transactions: Transactions,
     pub(super) program: String,
     pub(super) application: String,
     pub(super) waiting_since: Option<Instant>,
@@ -46,8 +65,8 @@ pub struct Migrator<'a> {
 }
 
 impl<'a> Migrator<'a> {
-    /// For this set, with the defaults: ledger `stairwell.ledger`, 2 s for each lock that a script needs, no end to the wait for
-    /// another runner, migrations out of order refused.
+    /// For this set, with the defaults: ledger `stairwell.ledger`, a transaction for each migration, 2 s for each lock that a script needs
+    /// and ten tries, no end to the wait for another runner, migrations out of order refused.
     pub fn new(set: &'a MigrationSet) -> Self {
         Self {
             set: Cow::Borrowed(set),
@@ -55,6 +74,10 @@ impl<'a> Migrator<'a> {
             order: OutOfOrder::Refuse,
             lock_timeout: Duration::from_secs(2),
             lock_wait: None,
+            tries: TRIES,
+            connect_wait: Duration::from_secs(30),
+            server_wait: Duration::ZERO,
+            transactions: Transactions::Each,
             program: concat!("stairwell ", env!("CARGO_PKG_VERSION")).to_owned(),
             application: "stairwell".to_owned(),
             waiting_since: None,
@@ -88,6 +111,36 @@ impl<'a> Migrator<'a> {
     #[must_use]
     pub fn lock_wait(mut self, most: Option<Duration>) -> Self {
         self.lock_wait = most;
+        self
+    }
+
+    /// How often a script is tried that a lock time-out, a deadlock or a serialization failure rolled back, the first time included; 10 by
+    /// default. Between two tries it waits 250 ms at first and 30 s at most, with jitter.
+    #[must_use]
+    pub fn tries(mut self, most: NonZeroU32) -> Self {
+        self.tries = most;
+        self
+    }
+
+    /// How long to try again where the server answers that it takes no connection now, because it is starting or stopping (57P03) or has
+    /// no slot free (53300); 30 s by default.
+    #[must_use]
+    pub fn connect_wait(mut self, most: Duration) -> Self {
+        self.connect_wait = most;
+        self
+    }
+
+    /// How long to try again where no server can be reached; not at all by default. An app that starts beside its database wants this.
+    #[must_use]
+    pub fn server_wait(mut self, most: Duration) -> Self {
+        self.server_wait = most;
+        self
+    }
+
+    /// Whether each migration commits for itself, which is the default, or all of a run together.
+    #[must_use]
+    pub fn transactions(mut self, transactions: Transactions) -> Self {
+        self.transactions = transactions;
         self
     }
 
@@ -131,7 +184,7 @@ impl<'a> Migrator<'a> {
                 let known = self.set.get(version).is_some();
                 let error = if known { PlanError::NotApplied } else { PlanError::UnknownVersion };
                 let kind = error(version).into();
-                return Err(RunError { kind, done: 0, undone: 0, total: 0, direction: Direction::Down });
+                return Err(RunError::unplanned(kind, Direction::Down));
             }
             Target::Version(version) => before(version).map_or(Target::Base, Target::Version),
             other => other,
@@ -153,13 +206,7 @@ impl<'a> Migrator<'a> {
 
     /// Nothing is undone that could not be applied again.
     fn check_redo(&self, history: &History, back: Target) -> Result<(), RunError> {
-        let error = |error: PlanError| RunError {
-            kind: error.into(),
-            done: 0,
-            undone: 0,
-            total: 0,
-            direction: Direction::Down,
-        };
+        let error = |error: PlanError| RunError::unplanned(error.into(), Direction::Down);
         let mut left = history.clone();
         for step in Plan::down(&self.set, history, back).map_err(error)?.steps {
             left.remove(step.version);
@@ -172,7 +219,7 @@ impl<'a> Migrator<'a> {
         self.waiting_since = None;
         match Run::open(self, database, direction) {
             Ok(run) => run.go(&set, target),
-            Err(kind) => Err(RunError { kind, done: 0, undone: 0, total: 0, direction }),
+            Err(kind) => Err(RunError::unplanned(kind, direction)),
         }
     }
 
@@ -185,7 +232,7 @@ impl<'a> Migrator<'a> {
     fn history_for(&mut self, database: &Database, direction: Direction) -> Result<History, RunError> {
         match Run::open(self, database, direction) {
             Ok(run) => Ok(run.history().clone()),
-            Err(kind) => Err(RunError { kind, done: 0, undone: 0, total: 0, direction }),
+            Err(kind) => Err(RunError::unplanned(kind, direction)),
         }
     }
 
@@ -202,7 +249,7 @@ impl<'a> Migrator<'a> {
             Direction::Up => Plan::up(&self.set, &history, target, self.order),
             Direction::Down => Plan::down(&self.set, &history, target),
         };
-        plan.map_err(|error| RunError { kind: RunErrorKind::Plan(error), done: 0, undone: 0, total: 0, direction })
+        plan.map_err(|error| RunError::unplanned(error.into(), direction))
     }
 
     /// Conflicts between set and database that keep `up` from running, if any.

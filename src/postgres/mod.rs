@@ -3,20 +3,25 @@
 //! One [`Database`] says where; a `Session` is one connection that sends many statements in one message and knows which of
 //! them completed; `ledger` is the one place that knows the ledger's SQL; `runner` is the one run loop.
 
+mod blocker;
 mod concurrent;
 mod database;
 mod error;
 mod event;
+#[cfg(feature = "fail-points")]
+mod fail_point;
 mod failure;
 mod ledger;
 mod message;
 mod migrator;
 mod passfile;
 mod patience;
+mod pooler;
 mod runner;
 mod session;
 mod statements;
 mod status;
+mod suits;
 mod transactions;
 mod url;
 
@@ -25,5 +30,5 @@ pub use error::{ConnectError, Holder, Interruption, RunError, RunErrorKind};
 pub use event::{Done, Event, Report};
 pub use failure::{Details, ScriptFailure};
 pub use ledger::{Ledger, LedgerNameError};
-pub use migrator::Migrator;
+pub use migrator::{Migrator, Transactions};
 pub use status::{Standing, Status, StatusRow};

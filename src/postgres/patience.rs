@@ -4,13 +4,17 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::error::{Holder, Interruption, RunErrorKind};
+use super::database::Database;
+use super::error::{ConnectError, Holder, Interruption, Passing, RunErrorKind};
 use super::event::Event;
+use super::migrator::Migrator;
 use super::runner::Run;
 use super::session::Session;
 
 /// How often the connection may be lost before a run gives up.
 const MOST_LOSSES: u32 = 5;
+/// How long a server may be gone in the middle of a run.
+const RESTART: Duration = Duration::from_secs(30);
 
 impl Run<'_, '_> {
     pub(super) fn reconnect(&mut self, losses: u32, reason: &str) -> Result<(), RunErrorKind> {
@@ -20,30 +24,23 @@ impl Run<'_, '_> {
                 reason: reason.to_owned(),
             }));
         }
-        for attempt in 1.. {
-            let pause = pause(Duration::from_millis(250), losses + attempt, Duration::from_secs(5));
-            self.migrator.say(&Event::Reconnecting { reason, pause });
-            sleep(pause);
-            match Session::open(self.database, &self.migrator.application) {
-                Ok(session) => {
-                    self.session = session;
-                    return Ok(());
-                }
-                // A restarting server refuses connections for a while; anything else that it says is final.
-                Err(error) if attempt < 10 && matches!(error.sqlstate(), None | Some("57P03" | "53300" | "57P01")) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let pause = pause(Duration::from_millis(250), losses, Duration::from_secs(5));
+        self.migrator.say(&Event::Reconnecting { reason, pause });
+        sleep(pause);
+        // A server that restarts cannot be reached for a while, and then says that it is starting.
+        let (answering, silent) = (self.migrator.connect_wait, self.migrator.server_wait.max(RESTART));
+        self.session = connect(self.migrator, self.database, answering, silent)?;
         Ok(())
     }
 
     pub(super) fn wait_for_lock(&mut self) -> Result<(), RunErrorKind> {
         let waiting = self.migrator.waiting_since.get_or_insert_with(Instant::now);
         let waited = waiting.elapsed();
-        let holder = self.session.send(&self.migrator.ledger.holder()).ok().and_then(|rows| {
-            let mut values = rows.into_iter().next()?.into_iter().map(Option::unwrap_or_default);
-            Some(Holder { pid: values.next()?, application: values.next()?, since: values.next()? })
-        });
+        let holder = self
+            .session
+            .send(&self.migrator.ledger.holder())
+            .ok()
+            .and_then(|rows| Holder::of_row(rows.into_iter().next()?));
         if self.migrator.lock_wait.is_some_and(|most| waited >= most) {
             return Err(RunErrorKind::Locked { waited, holder });
         }
@@ -51,6 +48,40 @@ impl Run<'_, '_> {
         let attempt = u32::try_from(waited.as_millis() / 200).unwrap_or(u32::MAX);
         sleep(pause(Duration::from_millis(50), attempt.min(6), Duration::from_secs(2)));
         Ok(())
+    }
+}
+
+/// Connects; where the cause may pass, again and again for as long as the migrator says.
+pub(super) fn open(migrator: &mut Migrator<'_>, database: &Database) -> Result<Session, ConnectError> {
+    let (answering, silent) = (migrator.connect_wait, migrator.server_wait);
+    connect(migrator, database, answering, silent)
+}
+
+fn connect(
+    migrator: &mut Migrator<'_>,
+    database: &Database,
+    answering: Duration,
+    silent: Duration,
+) -> Result<Session, ConnectError> {
+    let (started, mut attempt) = (Instant::now(), 0);
+    loop {
+        let error = match Session::open(database, &migrator.application) {
+            Ok(session) => return Ok(session),
+            Err(error) => error,
+        };
+        let most = match error.passing() {
+            Some(Passing::Answering) => answering,
+            Some(Passing::Silent) => silent,
+            None => return Err(error),
+        };
+        let left = most.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(error);
+        }
+        let pause = pause(Duration::from_millis(100), attempt, Duration::from_secs(2)).min(left);
+        migrator.say(&Event::Connecting { reason: error.reason(), pause });
+        sleep(pause);
+        attempt += 1;
     }
 }
 

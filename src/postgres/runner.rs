@@ -8,9 +8,9 @@ use super::database::Database;
 use super::error::{Interruption, RunError, RunErrorKind};
 use super::event::{Done, Event, Report};
 use super::failure::ScriptFailure;
-use super::ledger::{LOCK_IS_HELD, Ledger};
+use super::ledger::{FLUSH, Facts, LOCK_IS_HELD, Ledger};
 use super::migrator::Migrator;
-use super::patience::pause;
+use super::patience::{open, pause};
 use super::session::{Failed, Reply, Session};
 use super::statements;
 use crate::migration::{Direction, Mode};
@@ -18,10 +18,10 @@ use crate::plan::{Applied, History, OutOfOrder, Plan, State, Step, Target};
 use crate::set::MigrationSet;
 use crate::version::Version;
 
-/// How often one script is tried when a lock time-out, a deadlock or a serialization failure rolled it back.
-const MOST_TRIES: u32 = 10;
 /// How often the ledger may be found changed by another runner without a step of progress here.
 const MOST_MOVES: u32 = 100;
+/// How long a message should take, so that progress is seen to move.
+const QUICK: Duration = Duration::from_millis(250);
 /// Migrations in one message, at most.
 const WIDEST: usize = 128;
 
@@ -52,8 +52,11 @@ pub(super) struct Run<'a, 'l> {
     pub(super) session: Session,
     /// What the ledger has, as far as this run knows.
     pub(super) history: History,
+    /// What the session is like, as it said when the ledger was read.
+    pub(super) facts: Facts,
+    /// Whether there are commits that did not wait for the disk, and none since that did.
+    pub(super) unflushed: bool,
     ledger_exists: bool,
-    in_recovery: bool,
     direction: Direction,
     done: Vec<Done>,
     /// How many steps there were to do at first.
@@ -67,14 +70,15 @@ impl<'a, 'l> Run<'a, 'l> {
         database: &'a Database,
         direction: Direction,
     ) -> Result<Self, RunErrorKind> {
-        let session = Session::open(database, &migrator.application)?;
+        let session = open(migrator, database)?;
         let mut run = Self {
             migrator,
             database,
             session,
             history: History::default(),
+            facts: Facts::default(),
+            unflushed: false,
             ledger_exists: false,
-            in_recovery: false,
             direction,
             done: Vec::new(),
             total: 0,
@@ -110,26 +114,33 @@ impl<'a, 'l> Run<'a, 'l> {
         let read =
             Ledger::parse(rows).map_err(|why| RunErrorKind::Ledger { ledger: self.ledger().to_string(), why })?;
         self.history = read.history;
-        if !read.standard_strings {
+        if !read.facts.standard_strings {
             return Err(RunErrorKind::Unsuitable {
-                what: "`standard_conforming_strings` is off for this role or database, so text in quotes means something else than it says",
+                what: "`standard_conforming_strings` is off for this role or database, so text in quotes means something else than it says".to_owned(),
                 help: "`ALTER ROLE … RESET standard_conforming_strings` (or ALTER DATABASE, or postgresql.conf)",
             });
         }
-        self.in_recovery = read.in_recovery;
+        self.facts = read.facts;
         Ok(())
     }
 
     /// Plans once for `target`, then does it.
     pub(super) fn go(mut self, set: &MigrationSet, target: Target) -> Result<Report, RunError> {
         let outcome = self.steps(set, target);
-        let (done, total, direction) = (self.done, self.total, self.direction);
+        if self.unflushed {
+            // What is reported as done must not be lost with the server. Without a connection the report says that it does not know.
+            let _ = self.session.send(FLUSH);
+        }
+        let (done, total, direction, transactions) =
+            (self.done, self.total, self.direction, self.migrator.transactions);
         match outcome {
             Ok(()) => Ok(Report {
                 done,
                 head: self.history.rows.iter().rfind(|row| row.state == State::Applied).map(Applied::id),
             }),
-            Err(kind) => Err(RunError { kind, done: done.len(), undone: 0, total, direction }),
+            Err(kind) => {
+                Err(RunError { done: done.len(), total, transactions, ..RunError::unplanned(kind, direction) })
+            }
         }
     }
 
@@ -151,12 +162,7 @@ impl<'a, 'l> Run<'a, 'l> {
         if goal.is_empty() {
             return Ok(());
         }
-        if self.in_recovery {
-            return Err(RunErrorKind::Unsuitable {
-                what: "this server is a standby, which takes no changes",
-                help: "connect to the primary",
-            });
-        }
+        self.check_suits(&plan)?;
         self.migrator.say(&Event::Planned { direction: self.direction, total: self.total });
         let (mut width, mut tries, mut losses, mut moves) = (1, 0, 0, 0);
         while !plan.steps.is_empty() {
@@ -165,8 +171,12 @@ impl<'a, 'l> Run<'a, 'l> {
                 Outcome::Done(times) => {
                     (tries, moves) = (0, 0);
                     // Wide enough to save round trips, and short enough for progress to move.
-                    let quick = started.elapsed() < Duration::from_millis(250);
-                    width = if quick { (width * 2).min(WIDEST) } else { 1 };
+                    let elapsed = started.elapsed();
+                    if elapsed < QUICK / 2 {
+                        width = (width * 2).min(WIDEST);
+                    } else if elapsed > QUICK {
+                        width = (width / 2).max(1);
+                    }
                     plan.steps.drain(..times.len());
                     continue;
                 }
@@ -174,12 +184,13 @@ impl<'a, 'l> Run<'a, 'l> {
                     width = (width / 2).max(1);
                     continue;
                 }
-                Outcome::Again(failure) if tries + 1 < MOST_TRIES => {
+                Outcome::Again(failure) if tries + 1 < self.migrator.tries.get() => {
                     (tries, width) = (tries + 1, 1);
                     let pause = pause(Duration::from_millis(250), tries, Duration::from_secs(30));
                     self.migrator.say(&Event::Retrying {
                         id: failure.id(),
                         reason: failure.sqlstate(),
+                        blocker: failure.blocker(),
                         attempt: tries + 1,
                         pause,
                     });
@@ -187,7 +198,11 @@ impl<'a, 'l> Run<'a, 'l> {
                     continue;
                 }
                 Outcome::Again(failure) => {
-                    return Err(RunErrorKind::Script(Box::new(failure.note(format!("tried {MOST_TRIES} times")))));
+                    let times = match self.migrator.tries.get() {
+                        1 => "tried once".to_owned(),
+                        times => format!("tried {times} times"),
+                    };
+                    return Err(RunErrorKind::Script(Box::new(failure.note(times))));
                 }
                 Outcome::Script(failure) => return Err(RunErrorKind::Script(failure)),
                 Outcome::Refused(kind) => return Err(kind),
@@ -283,10 +298,13 @@ impl<'a, 'l> Run<'a, 'l> {
                         database: self.database,
                         migrator: self.migrator,
                         head: self.history.head(),
+                        facts: &self.facts,
                     },
                     first,
                 );
                 if let Outcome::Done(times) = &outcome {
+                    // Its row was committed with the disk waited for.
+                    self.unflushed = false;
                     self.record(first);
                     self.finished(first, times.first().copied().flatten());
                 }

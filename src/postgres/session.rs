@@ -5,16 +5,21 @@
 //! stream of replies on top.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use futures_util::TryStreamExt;
+use futures_util::future::{Either, select};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_postgres::error::DbError;
-use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 
+use super::blocker::{self, Seen, Watch};
 use super::database::Database;
-use super::error::ConnectError;
+use super::error::{ConnectError, Holder};
+#[cfg(feature = "fail-points")]
+use super::fail_point;
 
 /// A row of a reply: every value as text, `None` for NULL.
 pub(super) type Row = Vec<Option<String>>;
@@ -23,7 +28,10 @@ pub(super) type Row = Vec<Option<String>>;
 pub(super) struct Session {
     runtime: Runtime,
     client: Client,
+    config: Config,
     notices: Arc<Mutex<Vec<DbError>>>,
+    #[cfg(feature = "fail-points")]
+    connection: tokio::task::JoinHandle<()>,
 }
 
 /// What comes back for a statement, which is named by its index in the message.
@@ -41,6 +49,8 @@ pub(super) struct Failed {
     pub(super) completed: usize,
     /// What the server or the connection said.
     pub(super) error: tokio_postgres::Error,
+    /// Who was last seen to keep the message waiting, where it was watched.
+    pub(super) blocker: Option<Holder>,
 }
 
 impl Failed {
@@ -74,7 +84,7 @@ impl Session {
             runtime.block_on(config.connect(NoTls)).map_err(|error| ConnectError::new(database, &error))?;
         let notices = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&notices);
-        runtime.spawn(async move {
+        let task = runtime.spawn(async move {
             // The connection's end shows in the client's next reply; here it only ends the task.
             poll_fn(|context| {
                 loop {
@@ -90,7 +100,16 @@ impl Session {
             })
             .await;
         });
-        Ok(Self { runtime, client, notices })
+        #[cfg(not(feature = "fail-points"))]
+        drop(task);
+        Ok(Self {
+            runtime,
+            client,
+            config,
+            notices,
+            #[cfg(feature = "fail-points")]
+            connection: task,
+        })
     }
 
     /// Sends one message of any number of statements; the rows of all of them come back in order.
@@ -105,27 +124,67 @@ impl Session {
     }
 
     /// The same, and hands over each reply as it arrives. Statements count from 0.
-    pub(super) fn send_with(&mut self, message: &str, mut on_reply: impl FnMut(Reply)) -> Result<(), Failed> {
-        let Self { runtime, client, .. } = self;
-        runtime.block_on(async {
-            let mut completed = 0;
-            let replies = client.simple_query_raw(message).await.map_err(|error| Failed { completed, error })?;
-            let mut replies = std::pin::pin!(replies);
-            loop {
-                match replies.try_next().await.map_err(|error| Failed { completed, error })? {
-                    None => return Ok(()),
-                    Some(SimpleQueryMessage::CommandComplete(_)) => {
-                        on_reply(Reply::Complete(completed));
-                        completed += 1;
-                    }
-                    Some(SimpleQueryMessage::Row(row)) => {
-                        let values = (0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect();
-                        on_reply(Reply::Row(completed, values));
-                    }
-                    Some(_) => {}
-                }
+    pub(super) fn send_with(&mut self, message: &str, on_reply: impl FnMut(Reply)) -> Result<(), Failed> {
+        let Self { runtime, .. } = &*self;
+        runtime.block_on(self.exchange(message, on_reply))
+    }
+
+    /// The same, and sees who keeps it waiting for a lock.
+    pub(super) fn send_watched(
+        &mut self,
+        message: &str,
+        watch: &Watch,
+        on_reply: impl FnMut(Reply),
+    ) -> Result<(), Failed> {
+        let seen = Seen::default();
+        let outcome = self.runtime.block_on(async {
+            let exchange = pin!(self.exchange(message, on_reply));
+            let looking = pin!(blocker::look(&self.config, watch, Arc::clone(&seen)));
+            match select(exchange, looking).await {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right(((), exchange)) => exchange.await,
             }
-        })
+        });
+        outcome
+            .map_err(|failed| Failed { blocker: seen.lock().unwrap_or_else(PoisonError::into_inner).take(), ..failed })
+    }
+
+    async fn exchange(&self, message: &str, mut on_reply: impl FnMut(Reply)) -> Result<(), Failed> {
+        let mut completed = 0;
+        let failed = |completed: usize, error| Failed { completed, error, blocker: None };
+        let replies = self.client.simple_query_raw(message).await.map_err(|error| failed(completed, error))?;
+        #[cfg(feature = "fail-points")]
+        self.fail_point().await;
+        let mut replies = pin!(replies);
+        loop {
+            match replies.try_next().await.map_err(|error| failed(completed, error))? {
+                None => break,
+                Some(SimpleQueryMessage::CommandComplete(_)) => {
+                    on_reply(Reply::Complete(completed));
+                    completed += 1;
+                }
+                Some(SimpleQueryMessage::Row(row)) => {
+                    let values = (0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect();
+                    on_reply(Reply::Row(completed, values));
+                }
+                Some(_) => {}
+            }
+        }
+        #[cfg(feature = "fail-points")]
+        self.fail_point().await;
+        Ok(())
+    }
+
+    /// A point at which a test may end this process or this connection.
+    #[cfg(feature = "fail-points")]
+    async fn fail_point(&self) {
+        // What is to be sent is written by the connection's task, when it has its turn.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        if fail_point::reach() == fail_point::Action::Cut {
+            self.connection.abort();
+        }
     }
 
     /// Takes the notices (`RAISE NOTICE`, `… does not exist, skipping`) that have arrived.

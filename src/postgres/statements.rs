@@ -3,6 +3,7 @@
 //! A `no-transaction` script is one statement; an imported history may have several. What a crash leaves is told by its effect: an
 //! index that is there and valid is done, one that is invalid is debris, anything else has not happened.
 
+use std::fmt::Write as _;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use super::database::Database;
 use super::error::RunErrorKind;
 use super::event::Event;
 use super::failure::{Place, ScriptFailure, byte_of_error};
-use super::ledger::BEGIN;
+use super::ledger::{BEGIN, Facts, Fence};
 use super::message::RESTORE;
 use super::migrator::Migrator;
 use super::runner::Outcome;
@@ -27,6 +28,7 @@ pub(super) struct Alone<'a, 'l> {
     pub(super) migrator: &'a mut Migrator<'l>,
     /// The newest version in the ledger, as the plan found it.
     pub(super) head: Option<Version>,
+    pub(super) facts: &'a Facts,
 }
 
 /// Why it stops; each turns into an [`Outcome`].
@@ -59,15 +61,33 @@ impl Alone<'_, '_> {
     fn run(&mut self, step: &Step<'_>) -> Result<Duration, Stop> {
         let mut holder = self.hold_lock()?;
         self.check_ledger(step)?;
+        // This session has a lock as well: should the other one be lost, or this process be killed, it lives as long as the statement.
+        let lock = self.migrator.ledger.try_script_lock();
+        if first(&self.session.send(&lock)?) != Some("t") {
+            return Err(Stop::Outcome(Outcome::LockHeld));
+        }
+        let outcome = self.run_locked(step, &mut holder);
+        let unlock = self.migrator.ledger.script_unlock();
+        let unlocked = self.session.send(&unlock);
+        let elapsed = outcome?;
+        unlocked?;
+        Ok(elapsed)
+    }
+
+    fn run_locked(&mut self, step: &Step<'_>, holder: &mut Session) -> Result<Duration, Stop> {
         let begin = match step.direction {
-            Direction::Up => self.migrator.ledger.begin_up(step, &self.migrator.program),
+            Direction::Up => self.migrator.ledger.begin_up(step, &self.migrator.program, Fence::Open),
             Direction::Down => self.migrator.ledger.begin_down(step),
         };
         if step.resume.is_none() || step.direction == Direction::Up {
             self.session.send(&begin)?;
         }
         // A time-out of the role's must not kill what may take hours, and one around CONCURRENTLY would leave an invalid index.
-        self.session.send("SET statement_timeout = 0; SET lock_timeout = 0")?;
+        let mut settings = "SET lock_timeout = 0;".to_owned();
+        for (name, value) in self.facts.settings() {
+            let _ = write!(settings, "SET {name} = {value};");
+        }
+        self.session.send(&settings)?;
         let started = Instant::now();
         for n in step.resume.unwrap_or(0)..step.script.statements.len() {
             self.statement(step, n)?;

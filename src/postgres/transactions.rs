@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::blocker::Watch;
 use super::error::RunErrorKind;
 use super::failure::{Place, ScriptFailure};
-use super::ledger::{LEDGER_MOVED, LOCK_IS_HELD};
+use super::ledger::{FENCE, LEDGER_MOVED, LOCK_IS_HELD};
 use super::message::{Location, Terms, Window};
+use super::migrator::Transactions;
 use super::runner::{Outcome, Run};
 use super::session::{Failed, Reply};
 use crate::migration::Direction;
@@ -37,19 +39,22 @@ impl Run<'_, '_> {
 
     /// Sends the first of the steps, at most `width` of them, and records what was committed.
     pub(super) fn send_window(&mut self, steps: &[Step<'_>], width: usize) -> Outcome {
-        let near = steps.get(..width.min(steps.len())).unwrap_or(steps);
+        let single = self.migrator.transactions == Transactions::Single;
+        let near = if single { steps } else { steps.get(..width.min(steps.len())).unwrap_or(steps) };
         let heads = self.heads(near);
         let terms = Terms {
             ledger: &self.migrator.ledger,
             program: &self.migrator.program,
             lock_timeout: self.migrator.lock_timeout,
+            settings: &self.facts.settings(),
+            transactions: self.migrator.transactions,
             head: self.history.head(),
         };
         let window = Window::of(steps, width, &terms, |n| heads.get(n).copied().flatten());
         let mut times: Vec<Option<Duration>> = vec![None; window.len()];
         let mut rows_of_ledger = vec![false; window.len()];
         let mut committed = 0;
-        let sent = self.session.send_with(&window.text, |reply| match reply {
+        let sent = self.session.send_watched(&window.text, &self.watch(near), |reply| match reply {
             Reply::Row(statement, row) => {
                 if let Some(n) = window.finished_by(statement) {
                     rows_of_ledger[n] = true;
@@ -57,13 +62,16 @@ impl Run<'_, '_> {
                     times[n] = micros.map(Duration::from_micros);
                 }
             }
-            Reply::Complete(statement) => committed = window.committed_by(statement).map_or(committed, |n| n + 1),
+            Reply::Complete(statement) => committed = window.committed_by(statement).unwrap_or(committed),
         });
         // A script that left its transaction took the ledger's row with it, or let it stand without its end.
         let escaped = (0..committed).find(|n| !rows_of_ledger[*n]);
         for (n, step) in steps.iter().enumerate().take(escaped.unwrap_or(committed)) {
             self.record(step);
             self.finished(step, times[n]);
+        }
+        if committed > 0 {
+            self.unflushed = committed < steps.len();
         }
         if let Some(n) = escaped {
             return Outcome::Script(Box::new(escape(&steps[n])));
@@ -82,29 +90,69 @@ impl Run<'_, '_> {
         if let Err(failed) = self.session.send("ROLLBACK") {
             return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
         }
+        let passing = matches!(failed.code(), "55P03" | "40P01" | "40001");
         match (failed.code(), window.locate(steps, failed)) {
             (LOCK_IS_HELD, Location::Runner(_)) => Outcome::LockHeld,
             (LEDGER_MOVED, Location::Runner(_)) => Outcome::Moved,
             // Done is done, and the plan has to be cut: that is what planning again does.
             _ if committed > 0 => Outcome::Moved,
-            (_, Location::Unknown) => Outcome::TooWide,
-            (code, Location::Script(n, place)) => {
+            (_, Location::Unknown) if self.migrator.transactions == Transactions::Each => Outcome::TooWide,
+            (_, Location::Script(n, place)) => {
                 let (Some(step), Some(error)) = (steps.get(n), failed.error.as_db_error()) else {
                     return Outcome::Refused(RunErrorKind::server("the run", &failed.error));
                 };
-                let failure = Box::new(ScriptFailure::new(step.id(), &step.script, &place, error));
-                if matches!(code, "55P03" | "40P01" | "40001") {
-                    Outcome::Again(failure)
+                if error.constraint() == Some(FENCE) {
+                    return Outcome::Script(Box::new(early_commit(step, &place)));
+                }
+                let mut failure = ScriptFailure::new(step.id(), &step.script, &place, error);
+                if place == Place::End && self.migrator.transactions == Transactions::Single {
+                    failure = failure
+                        .note("in a single transaction this is checked once: it may be an earlier script's doing");
+                }
+                if passing {
+                    Outcome::Again(Box::new(failure.blocked_by(failed.blocker.clone())))
                 } else {
-                    Outcome::Script(failure)
+                    Outcome::Script(Box::new(failure))
                 }
             }
-            (_, Location::Runner(n)) => {
-                let id = steps.get(n).map(Step::id).unwrap_or_default().to_owned();
-                self.runner_failed(failed, format!("the runner's own work around {id}"))
+            (_, Location::Runner(n)) if passing => match (steps.get(n), failed.error.as_db_error()) {
+                (Some(step), Some(error)) => {
+                    let failure = ScriptFailure::new(step.id(), &step.script, &Place::Whole, error).note(format!(
+                        "it was not a table of the script's: someone has locked the ledger `{}`",
+                        self.migrator.ledger
+                    ));
+                    Outcome::Again(Box::new(failure.blocked_by(failed.blocker.clone())))
+                }
+                _ => Outcome::Refused(RunErrorKind::server("the run", &failed.error)),
+            },
+            (_, location) => {
+                let doing = match location {
+                    Location::Runner(n) => {
+                        format!("the runner's own work around {}", steps.get(n).map(Step::id).unwrap_or_default())
+                    }
+                    _ => format!("taking in the {} scripts of a single transaction", window.len()),
+                };
+                self.runner_failed(failed, doing)
             }
         }
     }
+
+    /// Looks every half of the time that one of these scripts may wait for a lock: a wait that lasts as long is seen.
+    fn watch(&self, steps: &[Step<'_>]) -> Watch {
+        let own = steps.iter().filter_map(|step| step.script.lock_timeout()).min();
+        let shortest = own.map_or(self.migrator.lock_timeout, |own| own.min(self.migrator.lock_timeout));
+        Watch {
+            pid: self.facts.pid.clone(),
+            every: (shortest / 2).clamp(Duration::from_millis(20), Duration::from_millis(500)),
+        }
+    }
+}
+
+fn early_commit(step: &Step<'_>, place: &Place) -> ScriptFailure {
+    let message = format!("{} ended its transaction before its end", step.script.file);
+    ScriptFailure::of_outcome(step.id(), &step.script, place, message)
+        .note("a migration commits together with its row in the ledger, so the server refused a COMMIT that came earlier")
+        .note("`SET CONSTRAINTS ALL IMMEDIATE` in a function or in dynamic SQL looks the same: write it as a statement of the script")
 }
 
 fn escape(step: &Step<'_>) -> ScriptFailure {

@@ -1,9 +1,12 @@
 //! The command line: what `--help` teaches.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use stairwell::migration::parse_duration;
+use stairwell::postgres::{Migrator, Transactions};
 use stairwell::{Target, Version};
 
 use crate::failure::{Code, Failure};
@@ -181,7 +184,53 @@ pub(crate) struct Up {
     #[arg(long)]
     pub(crate) allow_out_of_order: bool,
     #[command(flatten)]
+    pub(crate) single: Single,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+    #[command(flatten)]
     pub(crate) locked: Locked,
+}
+
+/// What commits together.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Single {
+    /// All of them in one transaction: a failure leaves none. Locks are kept until the end
+    #[arg(long)]
+    single_transaction: bool,
+}
+
+impl Single {
+    pub(crate) fn transactions(self) -> Transactions {
+        if self.single_transaction { Transactions::Single } else { Transactions::Each }
+    }
+}
+
+/// How long a run bears with locks.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Patience {
+    /// How long a statement may wait for a lock, as `500ms`, `2s` or `1min`; a script's own `lock-timeout` goes before it [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    lock_timeout: Option<Duration>,
+    /// How often to try a script that a lock time-out, a deadlock or a serialization failure rolled back [default: 10]
+    #[arg(long, value_name = "N")]
+    tries: Option<NonZeroU32>,
+}
+
+impl Patience {
+    /// Passes it on.
+    pub(crate) fn of(self, mut migrator: Migrator<'_>) -> Migrator<'_> {
+        if let Some(timeout) = self.lock_timeout {
+            migrator = migrator.lock_timeout(timeout);
+        }
+        if let Some(tries) = self.tries {
+            migrator = migrator.tries(tries);
+        }
+        migrator
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write it as `500ms`, `2s` or `1min`, at most a day".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -195,6 +244,10 @@ pub(crate) struct Down {
     /// Undo everything
     #[arg(long, conflicts_with = "count")]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) single: Single,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
 }
 
 #[derive(Debug, Args)]
@@ -205,6 +258,8 @@ pub(crate) struct Redo {
     /// Everything from this version on, and it as well
     #[arg(long, value_name = "VERSION", conflicts_with = "count")]
     pub(crate) to: Option<Version>,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
     #[command(flatten)]
     pub(crate) locked: Locked,
 }

@@ -15,7 +15,12 @@ pub(super) fn run(context: &Context, args: &Down) -> Result<(), Failure> {
     }
     let database = context.database()?;
     let mut steps = Steps::new();
-    let report = migrator(&inspection).on_event(|event| steps.show(event)).down(&database, args.target())?;
+    let report = args
+        .patience
+        .of(migrator(&inspection))
+        .transactions(args.single.transactions())
+        .on_event(|event| steps.show(event))
+        .down(&database, args.target())?;
     drop(steps);
     let at = report.head.map_or_else(|| "empty of migrations".to_owned(), |head| format!("at {head}"));
     match report.done.len() {

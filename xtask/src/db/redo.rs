@@ -1,7 +1,7 @@
 //! `db redo`: undoes and applies again, for a migration that is still being written.
 
+use stairwell::Rule;
 use stairwell::migration::Direction;
-use stairwell::{OutOfOrder, Rule};
 
 use crate::cli::Redo;
 use crate::context::{Context, LockPolicy};
@@ -22,7 +22,7 @@ pub(super) fn run(context: &Context, args: &Redo) -> Result<(), Failure> {
     }
     let database = context.database()?;
     let mut steps = Steps::new();
-    let mut migrator = migrator(&inspection).out_of_order(OutOfOrder::Refuse).on_event(|event| steps.show(event));
+    let mut migrator = args.patience.of(migrator(&inspection)).on_event(|event| steps.show(event));
     let outcome = migrator.redo(&database, args.target());
     let report = lockfile::lock_after(context, &inspection, policy, || migrator.history(&database), outcome);
     drop(migrator);

@@ -53,7 +53,7 @@ pub(super) fn run(context: &Context, args: &Reset) -> Result<(), Failure> {
         return Err(wrong_name(&database));
     }
     recreate(&database, existing.as_ref())?;
-    up::apply(context, &inspection, &database, policy, Target::Head, OutOfOrder::Refuse)
+    up::apply(context, &inspection, &database, policy, up::migrator(&inspection), Target::Head)
 }
 
 fn wrong_name(database: &Database) -> Failure {

@@ -13,7 +13,9 @@ pub(super) fn run(context: &Context, args: &Up) -> Result<(), Failure> {
     let order = if args.allow_out_of_order { OutOfOrder::Allow } else { OutOfOrder::Refuse };
     let policy = context.lock_policy(args.locked);
     let inspection = checked(context, policy, order)?;
-    apply(context, &inspection, &context.database()?, policy, args.target(), order)
+    let database = context.database()?;
+    let migrator = args.patience.of(migrator(&inspection)).transactions(args.single.transactions()).out_of_order(order);
+    apply(context, &inspection, &database, policy, migrator, args.target())
 }
 
 /// The set, if nothing keeps it from being run.
@@ -32,11 +34,11 @@ pub(super) fn apply(
     inspection: &Inspection,
     database: &Database,
     policy: LockPolicy,
+    migrator: Migrator<'_>,
     target: Target,
-    order: OutOfOrder,
 ) -> Result<(), Failure> {
     let mut steps = Steps::new();
-    let mut migrator = migrator(inspection).out_of_order(order).on_event(|event| steps.show(event));
+    let mut migrator = migrator.on_event(|event| steps.show(event));
     let outcome = migrator.up(database, target);
     let report = lockfile::lock_after(context, inspection, policy, || migrator.history(database), outcome);
     drop(migrator);

@@ -1,0 +1,57 @@
+//! Who keeps a message waiting for a lock: asked in a second session, while the message waits.
+//!
+//! Afterwards nobody can tell: the error of a lock time-out names neither the lock nor who has it.
+
+use std::future::pending;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::select;
+use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
+
+use super::error::Holder;
+
+/// How a message is watched.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    /// The server process that works on the message.
+    pub(super) pid: String,
+    /// How long it may take before the first look, and between two. Half of the lock time-out sees every wait that ends in one.
+    pub(super) every: Duration,
+}
+
+/// The last one that was seen to block.
+pub(super) type Seen = Arc<Mutex<Option<Holder>>>;
+
+/// Looks again and again, and never ends: whoever waits for the message drops it. Without a second session there is nothing to see.
+pub(super) async fn look(config: &Config, watch: &Watch, seen: Seen) {
+    tokio::time::sleep(watch.every).await;
+    if let Ok((client, connection)) = config.connect(NoTls).await {
+        let question = question(&watch.pid);
+        let looking = async {
+            while let Ok(replies) = client.simple_query(&question).await {
+                let row = replies.iter().find_map(|reply| match reply {
+                    SimpleQueryMessage::Row(row) => Some(row),
+                    _ => None,
+                });
+                if let Some(row) = row {
+                    let holder = Holder::of_row((0..row.len()).map(|n| row.get(n).map(str::to_owned)));
+                    *seen.lock().unwrap_or_else(PoisonError::into_inner) = holder;
+                }
+                tokio::time::sleep(watch.every).await;
+            }
+        };
+        // Not spawned: dropped together, they close the second session at once.
+        select(pin!(connection), pin!(looking)).await;
+    }
+    pending::<()>().await;
+}
+
+fn question(pid: &str) -> String {
+    format!(
+        "SELECT {} FROM pg_catalog.pg_stat_activity a \
+         WHERE a.pid OPERATOR(pg_catalog.=) ANY (pg_catalog.pg_blocking_pids({pid})) ORDER BY a.xact_start LIMIT 1",
+        Holder::COLUMNS
+    )
+}
