@@ -134,7 +134,9 @@ fn session_state_of_one_script_does_not_reach_the_next_or_the_ledger() -> Outcom
         .enumerate()
         .flat_map(|(n, state)| {
             let check = "insert into public.seen select current_user = session_user, current_setting('search_path'), to_regclass('pg_temp.probe') is null, '\\'";
-            [(format!("{}_state", 2 * n + 2), format!("{state};")), (format!("{}_check", 2 * n + 3), format!("{check};"))]
+            // A build would refuse most of them; who insists is not trusted either.
+            let allow = if state.starts_with("create") { "" } else { "-- stairwell: allow session-state it is tested\n" };
+            [(format!("{}_state", 2 * n + 2), format!("{allow}{state};")), (format!("{}_check", 2 * n + 3), format!("{check};"))]
         })
         .collect();
     let mut all =
