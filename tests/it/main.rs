@@ -9,6 +9,7 @@
 
 mod commands;
 mod faults;
+mod faults_guards;
 mod harness;
 mod histories;
 mod private_server;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     commands::add(&mut trials);
     faults::add(&mut trials);
+    faults_guards::add(&mut trials);
     histories::add(&mut trials);
     private_server::add(&mut trials);
     runner::add(&mut trials);
