@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::migration::{Direction, Directives, MOST_FINDINGS};
-use crate::sql::{self, SessionState};
+use crate::sql::{self, Reach, SessionState};
 
 /// All of them, without those that the script allows, and with each `allow` that allows nothing.
 ///
@@ -21,10 +21,12 @@ pub(super) fn check(
     findings.extend(enum_values(text, split));
     // The way back destroys by its nature: `db down` is what asks there.
     if direction == Direction::Up {
-        findings.extend(review(text, split, directives));
+        findings.extend(review(text, split));
     }
     let unused = unused_allows(text, split, directives, &findings);
-    findings.retain(|finding| !directives.allows(finding.rule));
+    // Who says `destructive` has asked for a look at the whole script already.
+    let is_declared = |rule| directives.destructive.is_some() && matches!(rule, Rule::Destructive | Rule::OpaqueSql);
+    findings.retain(|finding| !directives.allows(finding.rule) && !is_declared(finding.rule));
     findings.truncate(MOST_FINDINGS + 1);
     findings.extend(unused);
     findings.into_iter().map(|finding| finding.at(path)).collect()
@@ -64,24 +66,28 @@ fn enum_values(text: &Arc<str>, split: &sql::Script) -> Vec<Diagnostic> {
     used.map(finding).collect()
 }
 
-fn review(text: &Arc<str>, split: &sql::Script, directives: &Directives) -> Vec<Diagnostic> {
-    // Who says `destructive` has asked for a look at the whole script already.
-    let is_declared = directives.destructive.is_some();
+fn review(text: &Arc<str>, split: &sql::Script) -> Vec<Diagnostic> {
     let review = sql::review(text, &split.statements);
-    let destructive = review.losses.into_iter().filter(|_| !is_declared).map(|loss| {
+    let destructive = review.losses.into_iter().map(|loss| {
         let place = loss.hidden.map(|place| format!(", inside of {place},")).unwrap_or_default();
-        let message = format!("statement {}{place} drops or overwrites data: {}", loss.statement + 1, loss.what);
+        let (does, label) = match loss.reach {
+            Reach::Named => ("drops or overwrites data", "what is there is lost"),
+            Reach::Dependents => ("may drop more than it names", "what depends on it is lost"),
+        };
+        let message = format!("statement {}{place} {does}: {}", loss.statement + 1, loss.what);
         let finding = Diagnostic::error(Rule::Destructive, message)
-            .pointing(text, loss.span, "what was there is lost")
+            .pointing(text, loss.span, label)
             .note("a backup is the only way back, so whoever reviews it should know that it is meant")
             .help("if it is, say why in the comments at the top of the file: `-- stairwell: destructive <reason>`");
         if loss.what.ends_with("without WHERE") {
             finding.help("if it is meant for some rows: say which; a backfill has `WHERE <column> IS NULL`")
+        } else if loss.reach == Reach::Dependents {
+            finding.help("or drop by name what depends on it, and leave CASCADE out")
         } else {
             finding
         }
     });
-    let opaque = review.opaque.into_iter().filter(|_| !is_declared).map(|opaque| {
+    let opaque = review.opaque.into_iter().map(|opaque| {
         let message = format!("statement {}, a DO block, hides from review what it executes", opaque.statement + 1);
         Diagnostic::error(Rule::OpaqueSql, message)
             .pointing(text, opaque.span, "put together while it runs")
@@ -144,7 +150,7 @@ mod tests {
     fn each_is_told_with_its_line_and_what_to_write() {
         let text = "set search_path = app;\nset session characteristics as transaction read only;\nselect set_config('a.b', 'c', false);\n\
              reset role;\ndiscard temp;\nalter type mood add value 'new';\nupdate t set mood = 'new' where true;\n\
-             drop table é, users;\ntruncate t;\ndo $$ begin delete from t; execute 'drop type m'; execute format(q, t); end $$;\n";
+             drop table é, users;\ntruncate t;\ndrop view v cascade;\ndo $$ begin delete from t; execute 'drop type m'; execute format(q, t); end $$;\n";
         let findings = found(text, Direction::Up);
         insta::assert_snapshot!(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"));
     }
@@ -155,6 +161,7 @@ mod tests {
             ("destructive the table is empty", &["session-state"][..]),
             ("allow session-state the runner resets it", &["destructive", "opaque-sql"]),
             ("allow opaque-sql it only analyzes", &["session-state", "destructive"]),
+            ("destructive it is empty\n-- stairwell: allow opaque-sql it only analyzes", &["session-state"]),
         ] {
             let text = format!("-- stairwell: {directive}\nset role a; drop table t; do $$ begin execute q; end $$;");
             assert_eq!(rules(&text), silenced, "{directive}");

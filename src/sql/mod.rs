@@ -16,7 +16,9 @@ mod statement;
 pub use classify::{
     ConcurrentIndex, TransactionControl, concurrent_index, in_transaction_refused, transaction_control,
 };
-pub use hazard::{DataLoss, EnumValueUse, Opaque, Review, SessionState, enum_values_used, review, session_state};
+pub use hazard::{
+    DataLoss, EnumValueUse, Opaque, Reach, Review, SessionState, enum_values_used, review, session_state,
+};
 pub use lexer::{Lexer, Token, TokenKind};
 pub use position::{Position, byte_of_char};
 pub use statement::{Copy, Script, Statement, split};

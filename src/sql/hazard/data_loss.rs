@@ -3,25 +3,26 @@
 use std::ops::Range;
 
 use super::super::lexer::TokenKind;
-use super::DataLoss;
 use super::made::{Made, altered_table, kind};
 use super::tokens::{Name, Piece};
+use super::{DataLoss, Reach};
 
 /// What one statement loses.
 #[derive(Debug)]
 pub(super) struct Loss {
     span: Range<usize>,
     what: String,
+    reach: Reach,
 }
 
 impl Loss {
     fn new(tokens: Piece<'_>, words: Range<usize>, what: String) -> Self {
         let (first, last) = (tokens.span(words.start), tokens.span(words.end.saturating_sub(1)));
-        Self { span: first.start..last.end.max(first.end), what }
+        Self { span: first.start..last.end.max(first.end), what, reach: Reach::Named }
     }
 
     pub(super) fn of_statement(self, statement: usize, hidden: Option<&'static str>) -> DataLoss {
-        DataLoss { statement, span: self.span, what: self.what, hidden }
+        DataLoss { statement, span: self.span, what: self.what, reach: self.reach, hidden }
     }
 }
 
@@ -65,14 +66,16 @@ fn drop_objects(tokens: Piece<'_>, made: &Made) -> Vec<Loss> {
     let is_remade =
         |name: &str| !cascade && matches!(kind.as_str(), "TYPE" | "MATERIALIZED VIEW") && made.is_remade(&kind, name);
     let suffix = if cascade { " CASCADE" } else { "" };
+    let reach = if KINDS.contains(&kind.as_str()) { Reach::Named } else { Reach::Dependents };
+    let loss = |what| Loss { reach, ..Loss::new(tokens, 0..tokens.len(), what) };
     let at = tokens.skip(at, &["IF", "EXISTS"]);
     let dropped = tokens.from(at).names();
     if dropped.is_empty() {
         // The name of a format string is a placeholder.
-        return vec![Loss::new(tokens, 0..at, format!("DROP {kind}{suffix}"))];
+        return vec![loss(format!("DROP {kind}{suffix}"))];
     }
-    let lost = dropped.into_iter().filter(|name| !made.has(&kind, &name.key) && !is_remade(&name.key));
-    lost.map(|name| Loss::new(tokens, 0..tokens.len(), format!("DROP {kind} {}{suffix}", name.shown))).collect()
+    let gone = dropped.into_iter().filter(|name| !made.has(&kind, &name.key) && !is_remade(&name.key));
+    gone.map(|name| loss(format!("DROP {kind} {}{suffix}", name.shown))).collect()
 }
 
 fn drop_columns(tokens: Piece<'_>, made: &Made) -> Vec<Loss> {
@@ -144,7 +147,8 @@ fn update(tokens: Piece<'_>, made: &Made) -> Option<Loss> {
 
 /// `ADD COLUMN c; UPDATE t SET c = …` fills what is empty.
 fn fills_new_columns(assignments: Piece<'_>, table: &str, made: &Made) -> bool {
-    let end = assignments.find(0, "FROM").unwrap_or(assignments.len());
+    let end = ["FROM", "RETURNING"].into_iter().filter_map(|word| assignments.find(0, word)).min();
+    let end = end.unwrap_or(assignments.len());
     assignments.part(0..end).comma_parts().into_iter().all(|assignment| {
         let targets = match assignment.kind(0) {
             Some(TokenKind::Open) => assignment.part(1..assignment.behind_parenthesis(0).saturating_sub(1)),
@@ -270,7 +274,7 @@ mod tests {
             "create type m as enum ('a'); drop type m",
             "alter table t add column a int; update t set a = b; alter table t drop column a",
             "alter table t add a int, add column if not exists b int; update t set (a, b) = (1, 2), a = 3 from u",
-            "alter table t add a int; alter table t rename column a to b; update t set b = 1",
+            "alter table t add a int; alter table t rename column a to b; update t set b = 1 returning a, c",
             "drop materialized view v; create materialized view v as select 1",
             "drop type if exists m; create type m as enum ('b')",
         ] {

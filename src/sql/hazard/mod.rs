@@ -27,8 +27,19 @@ pub struct DataLoss {
     pub span: Range<usize>,
     /// What it does, in SQL's words and with the name as written: `DROP TABLE users`.
     pub what: String,
+    /// Whether the data is in what it names.
+    pub reach: Reach,
     /// Where it stands if not plainly in the script.
     pub hidden: Option<&'static str>,
+}
+
+/// Where the data is that a statement loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// In what it names.
+    Named,
+    /// In what depends on that, which nothing in the statement tells: `DROP FUNCTION … CASCADE` takes generated columns with it.
+    Dependents,
 }
 
 /// SQL that is put together while it runs, inside of a `DO` block.
