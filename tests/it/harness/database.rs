@@ -64,13 +64,7 @@ impl TestDatabase {
 
     /// The first column of the first row, as text.
     pub(crate) fn ask(&self, question: &str) -> String {
-        let rows = self.client().simple_query(question).unwrap();
-        rows.iter()
-            .find_map(|message| match message {
-                postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
-                _ => None,
-            })
-            .unwrap_or_default()
+        ask(&mut self.client(), question)
     }
 
     /// The versions in the ledger that are applied, in order.
@@ -86,7 +80,19 @@ impl TestDatabase {
     }
 }
 
-fn password() -> String {
+/// The first column of the first row, as text.
+pub(crate) fn ask(client: &mut Client, question: &str) -> String {
+    let rows = client.simple_query(question).unwrap();
+    rows.iter()
+        .find_map(|message| match message {
+            postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+/// The password of the server's superuser; a server at a socket asks for none.
+pub(crate) fn password() -> String {
     let url = std::env::var("TEST_DATABASE_URL").unwrap_or_default();
     let credentials =
         url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(credentials, _)| credentials);
