@@ -96,7 +96,7 @@ impl ConnectError {
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &tokio_postgres::Error) -> String {
+pub(super) fn chain(error: &tokio_postgres::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -238,14 +238,6 @@ fn seconds(duration: Duration) -> String {
 }
 
 impl RunErrorKind {
-    /// What was said, in one line without the remedy.
-    pub(super) fn reason(self) -> String {
-        match self {
-            Self::Server { message, .. } => message,
-            other => other.to_string(),
-        }
-    }
-
     /// A statement of the runner's own that the server refused while it was `doing` this.
     pub(super) fn server(doing: impl Into<String>, error: &tokio_postgres::Error) -> Self {
         let sqlstate = error.code().map_or_else(|| "none".to_owned(), |code| code.code().to_owned());

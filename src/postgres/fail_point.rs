@@ -30,7 +30,11 @@ pub(super) fn reach() -> Action {
     match ASKED.get_or_init(|| std::env::var(VARIABLE).ok().and_then(|text| parse(&text))) {
         // Nothing is closed, flushed or unwound, as with SIGKILL.
         Some((at, Asked::Kill)) if *at == point => std::process::abort(),
-        Some((at, Asked::Cut)) if *at == point => Action::Cut,
+        Some((at, Asked::Cut)) if *at == point => {
+            // A session that has nothing more to say never notices.
+            eprintln!("{VARIABLE}: point {point} is reached");
+            Action::Cut
+        }
         _ => Action::GoOn,
     }
 }

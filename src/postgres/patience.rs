@@ -17,14 +17,15 @@ const MOST_LOSSES: u32 = 5;
 const RESTART: Duration = Duration::from_secs(30);
 
 impl Run<'_, '_> {
-    pub(super) fn reconnect(&mut self, losses: u32, reason: &str) -> Result<(), RunErrorKind> {
-        if losses >= MOST_LOSSES {
+    pub(super) fn reconnect(&mut self, reason: &str) -> Result<(), RunErrorKind> {
+        self.losses += 1;
+        if self.losses >= MOST_LOSSES {
             return Err(RunErrorKind::Interrupted(Interruption::ConnectionLost {
-                times: losses,
+                times: self.losses,
                 reason: reason.to_owned(),
             }));
         }
-        let pause = pause(Duration::from_millis(250), losses, Duration::from_secs(5));
+        let pause = pause(Duration::from_millis(250), self.losses, Duration::from_secs(5));
         self.migrator.say(&Event::Reconnecting { reason, pause });
         sleep(pause);
         // A server that restarts cannot be reached for a while, and then says that it is starting.

@@ -56,6 +56,8 @@ pub(super) struct Run<'a, 'l> {
     pub(super) facts: Facts,
     /// Whether there are commits that did not wait for the disk, and none since that did.
     pub(super) unflushed: bool,
+    /// How often the connection was lost.
+    pub(super) losses: u32,
     ledger_exists: bool,
     direction: Direction,
     done: Vec<Done>,
@@ -78,6 +80,7 @@ impl<'a, 'l> Run<'a, 'l> {
             history: History::default(),
             facts: Facts::default(),
             unflushed: false,
+            losses: 0,
             ledger_exists: false,
             direction,
             done: Vec::new(),
@@ -97,20 +100,27 @@ impl<'a, 'l> Run<'a, 'l> {
 
     fn read(&mut self) -> Result<(), RunErrorKind> {
         let message = self.ledger().read(self.direction == Direction::Down);
-        let mut rows = Vec::new();
-        let outcome = self.session.send_with(&message, |reply| {
-            if let Reply::Row(_, row) = reply {
-                rows.push(row);
+        let rows = loop {
+            let mut rows = Vec::new();
+            let outcome = self.session.send_with(&message, |reply| {
+                if let Reply::Row(_, row) = reply {
+                    rows.push(row);
+                }
+            });
+            match outcome {
+                Ok(()) => self.ledger_exists = true,
+                // No ledger yet: nothing was applied.
+                Err(failed) if matches!(failed.code(), "42P01" | "3F000") => self.ledger_exists = false,
+                Err(failed) if failed.connection_lost() => {
+                    self.reconnect(&failed.reason())?;
+                    continue;
+                }
+                Err(failed) => {
+                    return Err(RunErrorKind::server(format!("reading the ledger `{}`", self.ledger()), &failed.error));
+                }
             }
-        });
-        match outcome {
-            Ok(()) => self.ledger_exists = true,
-            // No ledger yet: nothing was applied.
-            Err(failed) if matches!(failed.code(), "42P01" | "3F000") => self.ledger_exists = false,
-            Err(failed) => {
-                return Err(RunErrorKind::server(format!("reading the ledger `{}`", self.ledger()), &failed.error));
-            }
-        }
+            break rows;
+        };
         let read =
             Ledger::parse(rows).map_err(|why| RunErrorKind::Ledger { ledger: self.ledger().to_string(), why })?;
         self.history = read.history;
@@ -164,7 +174,7 @@ impl<'a, 'l> Run<'a, 'l> {
         }
         self.check_suits(&plan)?;
         self.migrator.say(&Event::Planned { direction: self.direction, total: self.total });
-        let (mut width, mut tries, mut losses, mut moves) = (1, 0, 0, 0);
+        let (mut width, mut tries, mut moves) = (1, 0, 0);
         while !plan.steps.is_empty() {
             let (done_before, started) = (self.done.len(), Instant::now());
             match self.next(&plan.steps, width) {
@@ -213,10 +223,7 @@ impl<'a, 'l> Run<'a, 'l> {
                         return Err(RunErrorKind::Interrupted(Interruption::LedgerMoves));
                     }
                 }
-                Outcome::Lost(reason) => {
-                    losses += 1;
-                    self.reconnect(losses, &reason)?;
-                }
+                Outcome::Lost(reason) => self.reconnect(&reason)?,
             }
             // The ledger may have changed: plan again, for what is left of the goal.
             self.read()?;
@@ -343,7 +350,7 @@ impl<'a, 'l> Run<'a, 'l> {
 
     pub(super) fn runner_failed(&mut self, failed: &Failed, doing: String) -> Outcome {
         if failed.connection_lost() {
-            return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
+            return Outcome::Lost(failed.reason());
         }
         // Ends the transaction that the message had begun; where there is none it is a warning.
         let _ = self.session.send("ROLLBACK");

@@ -17,7 +17,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 
 use super::blocker::{self, Seen, Watch};
 use super::database::Database;
-use super::error::{ConnectError, Holder};
+use super::error::{ConnectError, Holder, chain};
 #[cfg(feature = "fail-points")]
 use super::fail_point;
 
@@ -57,6 +57,11 @@ impl Failed {
     /// The SQLSTATE, if the server gave one.
     pub(super) fn code(&self) -> &str {
         self.error.code().map_or("", |code| code.code())
+    }
+
+    /// What was said, in one line.
+    pub(super) fn reason(&self) -> String {
+        self.error.as_db_error().map_or_else(|| chain(&self.error), |error| error.message().to_owned())
     }
 
     /// Whether the connection is gone, so that nobody knows what became of the message.

@@ -48,9 +48,7 @@ pub(super) fn run(alone: &mut Alone<'_, '_>, step: &Step<'_>) -> Outcome {
     match alone.run(step) {
         Ok(elapsed) => Outcome::Done(vec![Some(elapsed)]),
         Err(Stop::Outcome(outcome)) => outcome,
-        Err(Stop::Failed(failed)) if failed.connection_lost() => {
-            Outcome::Lost(RunErrorKind::server("", &failed.error).reason())
-        }
+        Err(Stop::Failed(failed)) if failed.connection_lost() => Outcome::Lost(failed.reason()),
         Err(Stop::Failed(failed)) => {
             Outcome::Refused(RunErrorKind::server(format!("the runner's own work around {}", step.id()), &failed.error))
         }

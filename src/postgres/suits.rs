@@ -61,8 +61,13 @@ impl Run<'_, '_> {
         if pooler::by_address(self.database) {
             return Ok(true);
         }
-        let mut other = open(self.migrator, self.database)?;
-        pooler::between(&mut self.session, &mut other)
-            .map_err(|failed| RunErrorKind::server("asking which server process answers", &failed.error))
+        loop {
+            let mut other = open(self.migrator, self.database)?;
+            match pooler::between(&mut self.session, &mut other) {
+                Ok(pooled) => return Ok(pooled),
+                Err(failed) if failed.connection_lost() => self.reconnect(&failed.reason())?,
+                Err(failed) => return Err(RunErrorKind::server("asking which server process answers", &failed.error)),
+            }
+        }
     }
 }

@@ -84,11 +84,11 @@ impl Run<'_, '_> {
 
     fn after_failure(&mut self, failed: &Failed, window: &Window, steps: &[Step<'_>], committed: usize) -> Outcome {
         if failed.connection_lost() {
-            return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
+            return Outcome::Lost(failed.reason());
         }
         // The transaction that failed is still open, and its lock with it.
         if let Err(failed) = self.session.send("ROLLBACK") {
-            return Outcome::Lost(RunErrorKind::server("", &failed.error).reason());
+            return Outcome::Lost(failed.reason());
         }
         let passing = matches!(failed.code(), "55P03" | "40P01" | "40001");
         match (failed.code(), window.locate(steps, failed)) {

@@ -8,6 +8,7 @@
 #![allow(clippy::unnecessary_wraps, reason = "every test returns an Outcome, whether or not it can be skipped")]
 
 mod commands;
+mod crash_matrix;
 mod faults;
 mod harness;
 mod histories;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     commands::add(&mut trials);
+    crash_matrix::add(&mut trials);
     faults::add(&mut trials);
     histories::add(&mut trials);
     private_server::add(&mut trials);
