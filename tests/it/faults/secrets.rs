@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use stairwell::Target;
 use stairwell::postgres::{Database, Event, Migrator};
@@ -45,6 +44,7 @@ fn clean_value(value: &(impl Debug + Display)) {
     clean(&format!("{value} {value:?} {value:#?}"));
 }
 
+/// An error with its causes, for a person and as a panic that unwraps it shows it.
 #[track_caller]
 fn clean_chain(error: &(dyn Error + 'static)) {
     clean(&format!("{error} {error:?} {error:#?}"));
@@ -95,9 +95,6 @@ fn in_what_the_library_says() -> Result<(), Skip> {
             clean_chain(&error);
             clean_chain(&error.kind);
             clean(&heard.join("\n"));
-            // What a thread that unwraps it leaves in a log.
-            let panic = catch_unwind(AssertUnwindSafe(|| panic!("{error:?}"))).unwrap_err();
-            clean(panic.downcast_ref::<String>().unwrap());
         }
     }
     // By variables and by a password file.

@@ -263,6 +263,8 @@ struct Talk {
     expected: u64,
     /// From behind so many of them nothing is given to the client.
     silent_after: Option<u64>,
+    /// It is counted as cut.
+    cut: bool,
 }
 
 impl Link {
@@ -398,7 +400,7 @@ fn to_server(shared: &Arc<Shared>, link: &Arc<Link>) -> io::Result<()> {
         way.send(&buffer[..length])?;
         if cut == Some(Moment::Forwarded) {
             way.end()?;
-            shared.state().counts.cut += 1;
+            count_cut(shared, link);
             return Ok(());
         }
     }
@@ -478,11 +480,18 @@ fn to_client(shared: &Arc<Shared>, link: &Arc<Link>) -> io::Result<()> {
             if !silent {
                 way.send(answer)?;
             } else if is_ready {
-                shared.state().counts.cut += 1;
+                count_cut(shared, link);
                 return Ok(());
             }
             chunk = rest;
         }
+    }
+}
+
+/// Counts it once: the server may answer while the connection is being cut.
+fn count_cut(shared: &Shared, link: &Link) {
+    if !std::mem::replace(&mut link.talk().cut, true) {
+        shared.state().counts.cut += 1;
     }
 }
 
