@@ -4,11 +4,10 @@
 
 use std::future::pending;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::select;
-use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 use super::error::Holder;
 
@@ -21,11 +20,9 @@ pub(super) struct Watch {
     pub(super) every: Duration,
 }
 
-/// The last one that was seen to block.
-pub(super) type Seen = Arc<Mutex<Option<Holder>>>;
-
-/// Looks again and again, and never ends: whoever waits for the message drops it. Without a second session there is nothing to see.
-pub(super) async fn look(config: &Config, watch: &Watch, seen: Seen) {
+/// Looks again and again, tells each time who blocks, and never ends: whoever waits for the message drops it. Without a second session
+/// there is nothing to see.
+pub(super) async fn look(config: &Config, watch: &Watch, mut seen: impl FnMut(Holder)) {
     tokio::time::sleep(watch.every).await;
     if let Ok((client, connection)) = config.connect(NoTls).await {
         let question = question(&watch.pid);
@@ -35,9 +32,10 @@ pub(super) async fn look(config: &Config, watch: &Watch, seen: Seen) {
                     SimpleQueryMessage::Row(row) => Some(row),
                     _ => None,
                 });
-                if let Some(row) = row {
-                    let holder = Holder::of_row((0..row.len()).map(|n| row.get(n).map(str::to_owned)));
-                    *seen.lock().unwrap_or_else(PoisonError::into_inner) = holder;
+                let values =
+                    |row: &SimpleQueryRow| (0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect::<Vec<_>>();
+                if let Some(holder) = row.and_then(|row| Holder::of_row(values(row))) {
+                    seen(holder);
                 }
                 tokio::time::sleep(watch.every).await;
             }

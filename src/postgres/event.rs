@@ -68,6 +68,14 @@ pub enum Event<'a> {
         /// Since when this one waits.
         waited: Duration,
     },
+    /// A script outside of a transaction waits for another session, for as long as it takes: a lock, or for `CONCURRENTLY` the end of a
+    /// transaction that is older.
+    Blocked {
+        /// As its files are called.
+        id: &'a str,
+        /// Who is waited for.
+        blocker: &'a Holder,
+    },
     /// A script was rolled back for a passing cause and will be tried again.
     Retrying {
         /// As its files are called.
@@ -123,6 +131,7 @@ impl fmt::Display for Event<'_> {
             Self::Waiting { holder: None, waited } => {
                 write!(f, "waiting for the migration lock for {} s", waited.as_secs())
             }
+            Self::Blocked { id, blocker } => write!(f, "{id} waits for {blocker}"),
             Self::Retrying { id, reason, blocker, attempt, pause } => {
                 let why = match *reason {
                     "55P03" => "a lock was not free in time",

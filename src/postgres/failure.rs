@@ -24,7 +24,8 @@ pub(super) enum Place {
     Whole,
 }
 
-/// A script failed. `Display` shows DETAIL, HINT and CONTEXT, which can hold row data; [`render`](Self::render) can leave them out.
+/// A script failed. `Display` is for a log and leaves DETAIL, HINT and CONTEXT out, which can hold row data; [`render`](Self::render)
+/// can show them on a terminal.
 #[derive(Debug, Clone)]
 pub struct ScriptFailure {
     id: String,
@@ -194,7 +195,7 @@ impl ScriptFailure {
 
 impl fmt::Display for ScriptFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(Details::Show, Color::Never))
+        f.write_str(&self.render(Details::Hide, Color::Never))
     }
 }
 

@@ -98,7 +98,7 @@ impl<'a, 'l> Run<'a, 'l> {
         &self.migrator.ledger
     }
 
-    fn read(&mut self) -> Result<(), RunErrorKind> {
+    pub(super) fn read(&mut self) -> Result<(), RunErrorKind> {
         let message = self.ledger().read(self.direction == Direction::Down);
         let rows = loop {
             let mut rows = Vec::new();

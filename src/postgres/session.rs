@@ -4,18 +4,18 @@
 //! what completed before it. So this is what `postgres` itself is, a current-thread runtime under `tokio_postgres`, with the raw
 //! stream of replies on top.
 
-use std::future::poll_fn;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use futures_util::TryStreamExt;
-use futures_util::future::{Either, select};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 
-use super::blocker::{self, Seen, Watch};
+use super::blocker::{self, Watch};
 use super::database::Database;
 use super::error::{ConnectError, Holder, chain};
 #[cfg(feature = "fail-points")]
@@ -69,6 +69,12 @@ impl Failed {
         let code = self.code();
         self.error.as_db_error().is_none() || code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03")
     }
+}
+
+/// What a watched message came to.
+enum Turn {
+    Over(Result<(), Failed>),
+    Blocked(Holder),
 }
 
 impl Session {
@@ -134,24 +140,36 @@ impl Session {
         runtime.block_on(self.exchange(message, on_reply))
     }
 
-    /// The same, and sees who keeps it waiting for a lock.
+    /// The same, and tells who keeps it waiting for a lock, as often as it looks.
     pub(super) fn send_watched(
         &mut self,
         message: &str,
         watch: &Watch,
         on_reply: impl FnMut(Reply),
+        mut on_blocked: impl FnMut(&Holder),
     ) -> Result<(), Failed> {
-        let seen = Seen::default();
-        let outcome = self.runtime.block_on(async {
-            let exchange = pin!(self.exchange(message, on_reply));
-            let looking = pin!(blocker::look(&self.config, watch, Arc::clone(&seen)));
-            match select(exchange, looking).await {
-                Either::Left((outcome, _)) => outcome,
-                Either::Right(((), exchange)) => exchange.await,
+        let seen = Cell::new(None);
+        let mut exchange = pin!(self.exchange(message, on_reply));
+        let mut looking = pin!(blocker::look(&self.config, watch, |holder| seen.set(Some(holder))));
+        let mut last = None;
+        loop {
+            let turn = self.runtime.block_on(poll_fn(|context| {
+                if let Poll::Ready(outcome) = exchange.as_mut().poll(context) {
+                    return Poll::Ready(Turn::Over(outcome));
+                }
+                // It never ends.
+                let _ = looking.as_mut().poll(context);
+                seen.take().map_or(Poll::Pending, |holder| Poll::Ready(Turn::Blocked(holder)))
+            }));
+            match turn {
+                Turn::Over(outcome) => return outcome.map_err(|failed| Failed { blocker: last, ..failed }),
+                // Told outside of the runtime: a listener may well use the blocking client.
+                Turn::Blocked(holder) => {
+                    on_blocked(&holder);
+                    last = Some(holder);
+                }
             }
-        });
-        outcome
-            .map_err(|failed| Failed { blocker: seen.lock().unwrap_or_else(PoisonError::into_inner).take(), ..failed })
+        }
     }
 
     async fn exchange(&self, message: &str, mut on_reply: impl FnMut(Reply)) -> Result<(), Failed> {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::blocker::Watch;
 use super::concurrent::{Concurrent, Index};
 use super::database::Database;
 use super::error::RunErrorKind;
@@ -20,6 +21,9 @@ use super::session::{Failed, Row, Session};
 use crate::migration::Direction;
 use crate::plan::Step;
 use crate::version::Version;
+
+/// How often to look whether a statement waits for another session.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a script outside of a transaction needs.
 pub(super) struct Alone<'a, 'l> {
@@ -140,7 +144,20 @@ impl Alone<'_, '_> {
         {
             return Ok(());
         }
-        if let Err(failed) = self.session.send(text) {
+        let watch = Watch { pid: self.facts.pid.clone(), every: LOOK };
+        let mut told = None;
+        let sent = self.session.send_watched(
+            text,
+            &watch,
+            |_| {},
+            |blocker| {
+                if told.as_ref() != Some(blocker) {
+                    self.migrator.say(&Event::Blocked { id: step.id(), blocker });
+                    told = Some(blocker.clone());
+                }
+            },
+        );
+        if let Err(failed) = sent {
             return Err(self.statement_failed(step, n, range.start, concurrent.as_ref(), failed));
         }
         match concurrent {

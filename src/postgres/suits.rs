@@ -65,7 +65,10 @@ impl Run<'_, '_> {
             let mut other = open(self.migrator, self.database)?;
             match pooler::between(&mut self.session, &mut other) {
                 Ok(pooled) => return Ok(pooled),
-                Err(failed) if failed.connection_lost() => self.reconnect(&failed.reason())?,
+                Err(failed) if failed.connection_lost() => {
+                    self.reconnect(&failed.reason())?;
+                    self.read()?;
+                }
                 Err(failed) => return Err(RunErrorKind::server("asking which server process answers", &failed.error)),
             }
         }

@@ -54,7 +54,8 @@ impl Run<'_, '_> {
         let mut times: Vec<Option<Duration>> = vec![None; window.len()];
         let mut rows_of_ledger = vec![false; window.len()];
         let mut committed = 0;
-        let sent = self.session.send_watched(&window.text, &self.watch(near), |reply| match reply {
+        let watch = self.watch(near);
+        let on_reply = |reply| match reply {
             Reply::Row(statement, row) => {
                 if let Some(n) = window.finished_by(statement) {
                     rows_of_ledger[n] = true;
@@ -63,7 +64,9 @@ impl Run<'_, '_> {
                 }
             }
             Reply::Complete(statement) => committed = window.committed_by(statement).unwrap_or(committed),
-        });
+        };
+        // A wait is short here, and the next try names who was waited for.
+        let sent = self.session.send_watched(&window.text, &watch, on_reply, |_| {});
         // A script that left its transaction took the ledger's row with it, or let it stand without its end.
         let escaped = (0..committed).find(|n| !rows_of_ledger[*n]);
         for (n, step) in steps.iter().enumerate().take(escaped.unwrap_or(committed)) {

@@ -36,6 +36,7 @@ crate::trials!(
     time_outs_of_the_role_do_not_end_a_migration,
     a_database_that_is_read_only_by_default_is_left_alone,
     a_locked_ledger_is_waited_for_and_named,
+    a_build_that_waits_for_an_old_transaction_names_it,
 );
 
 const DOWN: &str = "select 1;";
@@ -523,5 +524,26 @@ fn a_locked_ledger_is_waited_for_and_named() -> Outcome {
     assert!(heard.iter().any(|event| event.contains("try 2 in") && event.contains("(`someone`)")), "{heard:?}");
     someone.batch_execute("ROLLBACK").unwrap();
     assert_eq!(up(&database, &two), ["2_t"]);
+    Ok(())
+}
+
+fn a_build_that_waits_for_an_old_transaction_names_it() -> Outcome {
+    let database = TestDatabase::new()?;
+    let set = tables_with(2, &[(2, "-- stairwell: no-transaction\ncreate index concurrently i on t1 (i);")]);
+    Migrator::new(&set).up(database.database(), Target::Steps(1.try_into().unwrap())).unwrap();
+    let mut someone = database.client();
+    someone.batch_execute("SET application_name = 'someone'; BEGIN; INSERT INTO t1 VALUES (1)").unwrap();
+    let mut heard = Vec::new();
+    let mut migrator = Migrator::new(&set).on_event(|event| {
+        heard.push(event.to_string());
+        if matches!(event, Event::Blocked { .. }) {
+            someone.batch_execute("COMMIT").unwrap();
+        }
+    });
+    migrator.up(database.database(), Target::Head).unwrap();
+    drop(migrator);
+    assert!(
+        heard.iter().any(|event| event.starts_with("2_t waits for server process") && event.contains("(`someone`)"))
+    );
     Ok(())
 }
