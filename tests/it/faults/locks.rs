@@ -21,11 +21,9 @@ crate::trials!(
 );
 
 fn f24_a_table_that_a_long_reader_holds() -> Outcome {
-    const TRIES: u32 = 4;
-    let case = Case::with(&[
-        ("1_t", "create table t (i int);", DOWN),
-        ("2_add", "-- stairwell: lock-timeout 500ms\nalter table t add column j int;", DOWN),
-    ])?;
+    const TRIES: u32 = 3;
+    let case =
+        Case::with(&[("1_t", "create table t (i int);", DOWN), ("2_add", "alter table t add column j int;", DOWN)])?;
     let (database, set) = (&case.database, case.workspace.set());
     case.db(&["up", "1"]).ok();
     let mut reporting = database.client();
@@ -59,9 +57,9 @@ fn f24_a_table_that_a_long_reader_holds() -> Outcome {
         over.store(true, Ordering::Relaxed);
         (error.unwrap_err(), readers.join().unwrap())
     });
-    // Each try keeps readers out for half a second, all of them together for two; between them the readers get their turn.
+    // Each try keeps readers out for two seconds at most; between them the readers get their turn.
     let all = began.elapsed();
-    assert!(all >= Duration::from_millis(500) * TRIES, "{all:?}");
+    assert!(all >= Duration::from_secs(2) * TRIES, "{all:?}");
     assert!(longest_wait * 3 < all * 2, "a reader waited for {longest_wait:?} of {all:?}");
     assert_eq!(retries.len() + 1, TRIES as usize, "{retries:?}");
     for text in retries.iter().chain([&error.to_string()]) {
@@ -70,8 +68,8 @@ fn f24_a_table_that_a_long_reader_holds() -> Outcome {
     assert!(matches!(error.kind, RunErrorKind::Script(_)), "{error}");
     assert!(error.to_string().contains("0 of 1 applied; 2_add was rolled back"), "{error}");
     assert_eq!(database.applied(), ["1"]);
-    let ran = case.db(&["up", "--tries", "2"]).exits(1);
-    assert_eq!(ran.stderr.matches("nightly report").count(), 2, "at the second try and at the end: {}", ran.stderr);
+    let ran = case.db(&["up", "--tries", "1"]).exits(1);
+    assert!(ran.stderr.contains("nightly report"), "{}", ran.stderr);
     reporting.batch_execute("COMMIT").unwrap();
     case.db(&["up"]).ok();
     assert_eq!(database.applied(), ["1", "2"]);
@@ -79,7 +77,7 @@ fn f24_a_table_that_a_long_reader_holds() -> Outcome {
 }
 
 fn f25_a_deadlock_with_the_app() -> Outcome {
-    let database = TestDatabase::new()?;
+    let database = &TestDatabase::new()?;
     // The first try holds `a` until the app waits for it, and then asks for `b`, which the app has.
     let script = "-- stairwell: lock-timeout 60s
         lock table a;
@@ -102,7 +100,8 @@ fn f25_a_deadlock_with_the_app() -> Outcome {
     app.batch_execute("SET deadlock_timeout = '10min'; BEGIN; LOCK TABLE b").unwrap();
     let mut reasons = Vec::new();
     thread::scope(|scope| {
-        scope.spawn(|| {
+        // A panic here takes the session along, and so lets the runner go on.
+        scope.spawn(move || {
             until("the migration has `a`", || {
                 database.ask("SELECT count(*) FROM pg_locks WHERE relation = 'a'::regclass AND granted AND mode = 'AccessExclusiveLock'") == "1"
             });
@@ -137,16 +136,14 @@ fn holder_while_it_runs(case: &Case, statement: &str) -> String {
 }
 
 /// Two runs of `db up`: the second starts when the lock of the first has been lost. `release` lets the script of the first come
-/// to its end.
+/// to its end, and owns what holds it up: a panic lets it go on as well.
 fn second_after_the_lock_is_lost(case: &Case, statement: &str, release: impl FnOnce()) -> [Ran; 2] {
-    let (first, second) = (case.command(&["up"]), case.command(&["up"]));
+    let (mut first, mut second) = (case.command(&["up"]), case.command(&["up"]));
     thread::scope(|scope| {
-        let [first, second] = [first, second].map(Some);
-        let run = |mut command: Option<std::process::Command>| move || xtask::run(command.as_mut().unwrap());
-        let first = scope.spawn(run(first));
+        let first = scope.spawn(move || xtask::run(&mut first));
         let holder = holder_while_it_runs(case, statement);
         assert_eq!(case.database.ask(&format!("SELECT pg_terminate_backend({holder})")), "t");
-        let second = scope.spawn(run(second));
+        let second = scope.spawn(move || xtask::run(&mut second));
         // Time for the second to take the lock, which is free now, and to do what it must not.
         thread::sleep(Duration::from_secs(2));
         release();
@@ -167,8 +164,9 @@ fn an_index_is_built_once() -> Result<(), Skip> {
     case.db(&["up", "1"]).ok();
     let mut writer = case.database.client();
     writer.batch_execute("BEGIN; INSERT INTO t VALUES (1)").unwrap();
-    let [first, second] =
-        second_after_the_lock_is_lost(&case, "create index concurrently", || writer.batch_execute("COMMIT").unwrap());
+    let [first, second] = second_after_the_lock_is_lost(&case, "create index concurrently", move || {
+        writer.batch_execute("COMMIT").unwrap();
+    });
     assert!(first.stderr.contains("lost"), "the first tells that its lock is gone: {first:?}");
     assert_eq!((first.code, second.code), (0, 0), "{first:?} {second:?}");
     assert_eq!(
@@ -189,8 +187,9 @@ fn a_statement_runs_once() -> Result<(), Skip> {
     case.db(&["up", "1"]).ok();
     let mut gate = case.database.client();
     gate.batch_execute("BEGIN; LOCK TABLE gate").unwrap();
-    let [first, second] =
-        second_after_the_lock_is_lost(&case, "with gate as", || gate.batch_execute("COMMIT").unwrap());
+    let [first, second] = second_after_the_lock_is_lost(&case, "with gate as", move || {
+        gate.batch_execute("COMMIT").unwrap();
+    });
     assert!(first.stderr.contains("lost"), "the first tells that its lock is gone: {first:?}");
     assert_eq!(case.database.ask("SELECT count(*) FROM ran"), "1", "{first:?} {second:?}");
     assert_eq!((first.code, second.code), (0, 0), "{first:?} {second:?}");

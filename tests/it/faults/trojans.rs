@@ -1,9 +1,10 @@
 //! Row 37: a schema and temporary objects that would stand in for what the runner's own SQL means.
 
+use std::sync::Mutex;
 use std::thread;
 
 use stairwell::Target;
-use stairwell::postgres::{Database, Event, Migrator};
+use stairwell::postgres::{Database, Migrator};
 
 use super::until;
 use crate::commands::case::{Case, Files, Role};
@@ -221,38 +222,29 @@ fn called(case: &Case) -> String {
 
 /// The questions after who has the migration lock, and who a table's.
 fn waits_ask_no_trojan(case: &Case, victim: &Database) {
-    case.workspace
-        .write("5_e.up.sql", "-- stairwell: lock-timeout 200ms\nalter table public.a add column j pg_catalog.int4;");
+    case.workspace.write("5_e.up.sql", "alter table public.a add column j pg_catalog.int4;");
     case.workspace.write("5_e.down.sql", "alter table public.a drop column j;");
     let set = case.workspace.set();
     let mut reader = case.database.client();
     reader.batch_execute("SET application_name = 'reader'; BEGIN; SELECT * FROM a").unwrap();
-    let mut heard = Vec::new();
+    let heard = Mutex::new(Vec::new());
+    let said = |words: &str| heard.lock().unwrap().iter().any(|event: &String| event.contains(words));
     thread::scope(|scope| {
-        // While one runner waits for the table, another one waits for it.
-        let other = scope.spawn(|| {
-            let mut reader = Some(reader);
-            let mut retries = 0;
-            Migrator::new(&set)
-                .on_event(|event| {
-                    if matches!(event, Event::Retrying { .. }) {
-                        assert!(event.to_string().contains("reader"), "{event}");
-                        retries += 1;
-                        if retries == 3 {
-                            drop(reader.take());
-                        }
-                    }
-                })
-                .up(victim, Target::Head)
-                .map(drop)
+        // One runner waits for the table, and the other one for that runner.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                Migrator::new(&set)
+                    .tries(1_000.try_into().unwrap())
+                    .on_event(|event| heard.lock().unwrap().push(event.to_string()))
+                    .up(victim, Target::Head)
+                    .unwrap_or_else(|error| panic!("{error}"));
+            });
+        }
+        until("both say whom they wait for", || {
+            said("(`reader`)") && said("waiting for the migration lock") && said("(`stairwell`)")
         });
-        let locked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        until("one has the lock", || case.database.ask(locked) == "1");
-        let second =
-            Migrator::new(&set).on_event(|event| heard.push(event.to_string())).up(victim, Target::Head).map(drop);
-        second.unwrap_or_else(|error| panic!("{error}"));
-        other.join().unwrap().unwrap_or_else(|error| panic!("{error}"));
+        drop(reader);
     });
-    assert!(!heard.iter().any(|event| event.contains("TROJAN")), "{heard:?}");
+    assert!(!said("TROJAN"), "{heard:?}");
     assert_eq!(case.database.applied().last().map(String::as_str), Some("5"));
 }
