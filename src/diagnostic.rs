@@ -44,6 +44,16 @@ pub enum Rule {
     MetaCommand,
     /// `COPY … FROM STDIN`
     CopyFromStdin,
+    /// `SET` without `LOCAL`, and whatever else outlives the script.
+    SessionState,
+    /// A value that the same script adds to an enum.
+    EnumValueUsed,
+    /// What drops or overwrites data in an up script that does not say `destructive`.
+    Destructive,
+    /// A `DO` block that executes what it puts together.
+    OpaqueSql,
+    /// An `allow` of a rule that has found nothing.
+    UnusedAllow,
     /// The lock file itself is damaged.
     LockFile,
     /// A migration that the lock does not have.
@@ -80,6 +90,11 @@ impl Rule {
             Self::UnnamedIndex => "unnamed-index",
             Self::MetaCommand => "meta-command",
             Self::CopyFromStdin => "copy-from-stdin",
+            Self::SessionState => "session-state",
+            Self::EnumValueUsed => "enum-value-used",
+            Self::Destructive => "destructive",
+            Self::OpaqueSql => "opaque-sql",
+            Self::UnusedAllow => "unused-allow",
             Self::LockFile => "lock-file",
             Self::NotLocked => "not-locked",
             Self::Edited => "edited",
@@ -90,8 +105,10 @@ impl Rule {
         }
     }
 
-    /// Style of a script's content: an error in a new migration, and history in one that the lock has already accepted.
-    /// All other rules say that the set cannot be run as it is.
+    /// About a script's content, and asked of new migrations only: in one that the lock has accepted it is history, which nobody may
+    /// edit, and which some database has been through. So a rule that a later version of this library adds breaks no build, an imported
+    /// history keeps its `SET` and its `DROP`, and whoever edits a locked file is asked again. All other rules say that the set cannot be
+    /// run as it is.
     pub fn is_style(self) -> bool {
         matches!(
             self,
@@ -101,6 +118,11 @@ impl Rule {
                 | Self::SeveralStatements
                 | Self::UnnamedIndex
                 | Self::MissingDown
+                | Self::SessionState
+                | Self::EnumValueUsed
+                | Self::Destructive
+                | Self::OpaqueSql
+                | Self::UnusedAllow
         )
     }
 

@@ -107,7 +107,7 @@ pub struct Inspection {
     pub lock: Option<Lock>,
     /// What is wrong, files in order; see [`Rule::is_lock`] for what concerns the lock.
     pub findings: Vec<Diagnostic>,
-    /// Style that the lock has accepted: history is history, and nobody edits it.
+    /// Style that the lock has accepted, see [`Rule::is_style`]: history is history, and nobody edits it.
     pub accepted: Vec<Diagnostic>,
 }
 
@@ -280,6 +280,11 @@ impl Inspection {
     /// What is wrong with the files themselves, errors only.
     pub fn defects(&self) -> Findings {
         self.errors(|rule| !rule.is_lock())
+    }
+
+    /// What is worth knowing about the files that are not locked yet.
+    pub fn warnings(&self) -> Findings {
+        Findings(self.findings.iter().filter(|finding| finding.severity == Severity::Warning).cloned().collect())
     }
 
     /// Where files and lock disagree.

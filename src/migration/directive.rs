@@ -41,8 +41,9 @@ impl Directives {
 
 const WORDS: &str = "`no-transaction`, `irreversible <reason>`, `destructive <reason>`, `allow <rule> <reason>`, `lock-timeout <duration>`";
 
-/// The rules that a script may silence. A rule that is not here protects the ledger or the files themselves.
-const ALLOWABLE: [Rule; 1] = [Rule::Empty];
+/// The rules that a script may silence. A rule that is not here protects the ledger or the files themselves, or, like
+/// [`Rule::Destructive`], has a directive of its own.
+const ALLOWABLE: [Rule; 4] = [Rule::Empty, Rule::SessionState, Rule::EnumValueUsed, Rule::OpaqueSql];
 
 /// The directive's text behind `stairwell:` if the comment is one; the word may have any case and spaces around it.
 /// Without the colon it is one as well if a directive's word follows, to be refused: prose may begin with "stairwell".
@@ -164,6 +165,12 @@ fn apply(directives: &mut Directives, body: &str, direction: Direction) -> Resul
             let (rule, why) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
             if rule.is_empty() || why.trim().is_empty() {
                 return Err(needs("<rule> <reason>"));
+            }
+            if rule == Rule::Destructive.name() {
+                return Err((
+                    "`destructive` is a directive of its own".to_owned(),
+                    "write `-- stairwell: destructive <reason>`".to_owned(),
+                ));
             }
             if !ALLOWABLE.iter().any(|known| known.name() == rule) {
                 let known: Vec<_> = ALLOWABLE.iter().map(|rule| format!("`{}`", rule.name())).collect();

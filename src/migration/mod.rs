@@ -2,6 +2,7 @@
 
 mod content;
 mod directive;
+mod hazards;
 mod name;
 
 use std::ops::Range;
@@ -98,6 +99,7 @@ impl Script {
         let split = sql::split(&text);
         let (directives, mut findings) = directive::read(&path, &text, &split, direction);
         findings.extend(content::check(&path, &text, &split, &directives));
+        findings.extend(hazards::check(&path, &text, &split, &directives, direction));
         if findings.len() > MOST_FINDINGS {
             // What makes the script impossible to run comes before style, so this hides style only, or more of the same.
             findings.truncate(MOST_FINDINGS);

@@ -457,6 +457,24 @@ fn twenty_thousand_nested_parentheses_are_read() {
     assert_eq!(in_up(nested("/*", "*/")).len(), 0);
     assert_eq!(rules_in_up(&nested("/*", "")), [Rule::Unterminated]);
     assert_eq!(in_up(nested("case when true then ", " end")), []);
+    // What is looked at twice is not looked at for ever.
+    let repeated = |start: &str, more: &str| in_up(format!("{start}{}", more.repeat(20_000))).len();
+    assert_eq!(repeated("do $$ begin ", "update t set a = begin "), 1, "never closed");
+    for (start, more, found) in [
+        ("truncate t", ", u.v", 20),
+        ("drop table t", ".u", 1),
+        ("with x as (select 1)", ", y as (delete from t)", 20),
+        ("update t set a = 1", ", (b, c) = (1, (2))", 1),
+        ("alter type m add value 'a';", "select 'b', 'c';", 0),
+        ("alter table t add a int", ", drop column b, rename to c", 20),
+    ] {
+        assert_eq!(repeated(start, more), found, "{start}{more}…");
+    }
+    let block = format!(
+        "do $$ begin {} end $$;",
+        "update begin execute q; if a then delete from t; end if; with x as (".repeat(20_000)
+    );
+    assert_eq!(in_up(block).len(), 20);
 }
 
 #[test]

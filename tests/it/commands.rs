@@ -7,7 +7,7 @@ mod lock;
 mod locked;
 mod new;
 mod no_transaction;
-mod output;
+pub(crate) mod output;
 mod private_server;
 mod redo;
 mod reset;

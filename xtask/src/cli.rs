@@ -54,9 +54,11 @@ The script runs in one transaction with its row in the ledger. In the comments a
   -- stairwell: no-transaction            one statement that cannot run in a transaction, such as
                                           CREATE INDEX CONCURRENTLY
   -- stairwell: irreversible <reason>     there is no way back; delete the down file
-  -- stairwell: destructive <reason>      it drops or overwrites data knowingly
+  -- stairwell: destructive <reason>      it drops or overwrites data knowingly; without
+                                          this, an up script that does so is refused
   -- stairwell: lock-timeout <duration>   how long a statement may wait for a lock, such as 30s
-  -- stairwell: allow empty <reason>      doing nothing is right";
+  -- stairwell: allow <rule> <reason>     silences a rule in this script: `empty`,
+                                          `session-state`, `enum-value-used` or `opaque-sql`";
 
 const UP: &str = "\
 Each migration and its row in the ledger commit together, so an interrupted run leaves whole migrations and is simply run again. \
@@ -173,6 +175,22 @@ pub(crate) struct Locked {
     pub(crate) locked: bool,
 }
 
+/// The word that the guard of `db/guard.rs` wants.
+#[derive(Debug, Args)]
+pub(crate) struct Confirm {
+    /// The database's name, to confirm that its data may be lost. Needed where it is not on this machine, or is production
+    /// (`STAIRWELL_ENV=production`, or `ALTER DATABASE … SET stairwell.environment = 'production'`); in a terminal it is asked for
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+impl Confirm {
+    /// What was given.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.confirm.as_deref()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Up {
     /// How many to apply [default: all that are pending]
@@ -248,6 +266,8 @@ pub(crate) struct Down {
     pub(crate) single: Single,
     #[command(flatten)]
     pub(crate) patience: Patience,
+    #[command(flatten)]
+    pub(crate) confirm: Confirm,
 }
 
 #[derive(Debug, Args)]
@@ -261,15 +281,15 @@ pub(crate) struct Redo {
     #[command(flatten)]
     pub(crate) patience: Patience,
     #[command(flatten)]
+    pub(crate) confirm: Confirm,
+    #[command(flatten)]
     pub(crate) locked: Locked,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Reset {
-    /// The database's name, to confirm that it may be lost. Needed where it is not on this machine, or is production
-    /// (`STAIRWELL_ENV=production`, or `ALTER DATABASE … SET stairwell.environment = 'production'`)
-    #[arg(long, value_name = "NAME")]
-    pub(crate) confirm: Option<String>,
+    #[command(flatten)]
+    pub(crate) confirm: Confirm,
     #[command(flatten)]
     pub(crate) locked: Locked,
 }

@@ -4,11 +4,11 @@ use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use stairwell::Color;
 use stairwell::migration::Direction;
 use stairwell::postgres::Event;
+use stairwell::{Color, Inspection};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, render_findings};
 
 /// From this many steps on a bar is worth its line.
 const MANY: usize = 20;
@@ -30,6 +30,14 @@ pub(crate) fn print_failure(failure: &Failure) {
 /// Says something on standard error, where it does not mix with what a script reads.
 pub(crate) fn say(text: &str) {
     eprintln!("{text}");
+}
+
+/// Shows what is worth knowing about the files and stops nothing. It is about new ones: what is locked was shown before.
+pub(crate) fn warn(inspection: &Inspection) {
+    let warnings = inspection.warnings();
+    if !warnings.0.is_empty() {
+        say(&format!("{}\n", render_findings(&warnings, color())));
+    }
 }
 
 /// Shows a run, step by step.

@@ -42,6 +42,11 @@ impl Case {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = xtask::db(self.workspace.path(), arguments);
         command.env("DATABASE_URL", self.database.url());
+        // On another machine, these want the database's name.
+        let database = self.database.database();
+        if matches!(arguments.first(), Some(&("down" | "redo"))) && !database.is_loopback() {
+            command.args(["--confirm", database.name()]);
+        }
         command
     }
 
@@ -93,6 +98,17 @@ impl Case {
             words.splice(at..(at + 2).min(words.len()), ["<time>"]);
         }
         words.join(" ")
+    }
+
+    /// Says in the database's own settings that it is production; only on this machine is that what makes the difference.
+    pub(super) fn mark_as_production(&self) -> Result<(), Skip> {
+        if !self.database.database().is_loopback() {
+            return Err(Skip("the test server is on another machine".to_owned()));
+        }
+        let name = self.database.database().name();
+        let mark = format!("ALTER DATABASE {name} SET stairwell.environment = 'production'");
+        self.database.client().batch_execute(&mark).unwrap();
+        Ok(())
     }
 
     /// Whether the database has this table, view or index.

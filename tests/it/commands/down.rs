@@ -14,6 +14,7 @@ crate::trials!(
     a_mended_down_script_of_an_unedited_migration_is_used,
     a_failing_down_script_is_shown_and_leaves_everything_as_it_was,
     one_applied_without_a_down_script_says_how_to_go_on,
+    production_is_not_undone_without_its_name,
 );
 
 fn down_undoes_one() -> Outcome {
@@ -114,5 +115,15 @@ fn one_applied_without_a_down_script_says_how_to_go_on() -> Outcome {
     case.workspace.remove("1_a.up.sql");
     insta::assert_snapshot!("down_without_script", case.see(&["down"]));
     assert!(case.has("a"));
+    Ok(())
+}
+
+fn production_is_not_undone_without_its_name() -> Outcome {
+    let case = Case::applied(&[A])?;
+    case.mark_as_production()?;
+    insta::assert_snapshot!("down_production", case.see_all(&[&["down"], &["down", "--confirm", "other"]]));
+    assert_eq!(case.database.applied(), ["1"]);
+    case.db(&["down", "--confirm", case.database.database().name()]).ok();
+    assert!(!case.has("a"));
     Ok(())
 }

@@ -14,7 +14,7 @@ crate::trials!(
 
 /// What a command shows in a terminal, which `script` of util-linux makes, when this is typed.
 #[cfg(unix)]
-pub(super) fn in_terminal(command: &Command, typed: &str) -> Result<String, Skip> {
+pub(crate) fn in_terminal(command: &Command, typed: &str) -> Result<String, Skip> {
     use std::io::Write as _;
     let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_string_lossy().replace('\'', "'\\''"));
     let line: Vec<String> = std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect();

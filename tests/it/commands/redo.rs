@@ -14,6 +14,7 @@ crate::trials!(
     redo_undoes_nothing_that_has_no_way_back,
     when_the_edit_fails_redo_says_that_the_old_one_is_undone,
     redo_relocks_an_edit_even_of_what_is_committed,
+    production_is_not_redone_without_its_name,
 );
 
 fn redo_undoes_the_newest_and_applies_it_again() -> Outcome {
@@ -127,5 +128,16 @@ fn redo_relocks_an_edit_even_of_what_is_committed() -> Outcome {
     case.workspace.write("1_a.up.sql", "create table a (i bigint);");
     case.db(&["redo"]).ok();
     case.db(&["lock", "--check"]).ok();
+    Ok(())
+}
+
+fn production_is_not_redone_without_its_name() -> Outcome {
+    let case = Case::applied(&[A])?;
+    case.mark_as_production()?;
+    case.database.client().batch_execute("insert into a values (1)").unwrap();
+    insta::assert_snapshot!("redo_production", case.see(&["redo"]));
+    assert_eq!(case.database.ask("select count(*) from a"), "1");
+    case.db(&["redo", "--confirm", case.database.database().name()]).ok();
+    assert_eq!(case.database.ask("select count(*) from a"), "0");
     Ok(())
 }

@@ -61,17 +61,9 @@ fn production_is_not_reset_without_its_name() -> Outcome {
     Ok(())
 }
 
-fn mark(case: &Case) {
-    let name = case.database.database().name();
-    case.database
-        .client()
-        .batch_execute(&format!("ALTER DATABASE {name} SET stairwell.environment = 'production'"))
-        .unwrap();
-}
-
 fn the_databases_own_setting_says_production_as_well() -> Outcome {
     let case = local(&[A])?;
-    mark(&case);
+    case.mark_as_production()?;
     insta::assert_snapshot!("reset_production", case.see(&["reset"]));
     assert_eq!(rows(&case), "1");
     Ok(())
@@ -79,7 +71,7 @@ fn the_databases_own_setting_says_production_as_well() -> Outcome {
 
 fn the_mark_of_production_outlives_a_reset() -> Outcome {
     let case = local(&[A])?;
-    mark(&case);
+    case.mark_as_production()?;
     case.db(&["reset", "--confirm", case.database.database().name()]).ok();
     assert_eq!(rows(&case), "0");
     case.db(&["reset"]).exits(5);

@@ -23,6 +23,8 @@ crate::trials!(
     another_folder_can_be_named,
     edited_comments_are_a_notice_and_no_failure,
     a_run_that_changes_nothing_does_not_make_cargo_build_again,
+    what_loses_data_or_leaks_is_refused_before_anything_runs,
+    what_a_block_hides_is_a_warning_until_it_is_locked,
 );
 
 fn up_shows_every_step_locks_it_and_has_nothing_to_do_the_second_time() -> Outcome {
@@ -195,5 +197,27 @@ fn a_run_that_changes_nothing_does_not_make_cargo_build_again() -> Outcome {
         case.db(command).ok();
         assert_eq!(times(), before, "after {command:?}");
     }
+    Ok(())
+}
+
+fn what_loses_data_or_leaks_is_refused_before_anything_runs() -> Outcome {
+    let case = Case::applied(&[A])?;
+    case.workspace
+        .write("2_b.up.sql", "create table b (i int);\n\nalter table a\n    add k int,\n    drop column i;\n");
+    case.workspace.write("2_b.down.sql", "drop table b;");
+    case.workspace
+        .write("3_c.up.sql", "set search_path = '';\nalter type mood add value 'new';\nselect 'new'::mood;\n");
+    case.workspace.write("3_c.down.sql", "reset search_path;");
+    insta::assert_snapshot!("up_hazards", case.see(&["up"]));
+    assert_eq!(case.database.applied(), ["1"]);
+    assert_eq!(case.locked().len(), 2);
+    Ok(())
+}
+
+fn what_a_block_hides_is_a_warning_until_it_is_locked() -> Outcome {
+    let block =
+        "-- stairwell: allow empty it was once\ndo $$ begin\n  execute 'create index on ' || 'a' || ' (i)';\nend $$;\n";
+    let case = Case::with(&[A, ("2_b", block, "drop index a_i_idx;")])?;
+    insta::assert_snapshot!("up_opaque", case.see_all(&[&["up"], &["up"], &["redo"]]));
     Ok(())
 }

@@ -42,6 +42,10 @@ pub(crate) fn db(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// What coding agents set, one of which may run the tests.
+const AGENTS: [&str; 8] =
+    ["AI_AGENT", "AGENT", "CLAUDECODE", "CODEX_THREAD_ID", "COPILOT_CLI", "CURSOR_AGENT", "GEMINI_CLI", "OPENCODE"];
+
 /// Takes out of a command's environment what the machine of the test may have set for the product.
 pub(crate) fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
@@ -49,6 +53,7 @@ pub(crate) fn clean(command: &mut Command) {
         if name.starts_with("PG")
             || name.starts_with("STAIRWELL_")
             || matches!(name.as_str(), "DATABASE_URL" | "CI" | "NO_COLOR")
+            || AGENTS.contains(&name.as_str())
         {
             command.env_remove(name);
         }

@@ -2,6 +2,7 @@
 
 use crate::cli::Down;
 use crate::context::Context;
+use crate::db::guard::{self, Deed};
 use crate::db::up::migrator;
 use crate::failure::Failure;
 use crate::terminal::{Steps, say};
@@ -14,6 +15,7 @@ pub(super) fn run(context: &Context, args: &Down) -> Result<(), Failure> {
         return Err(defects.into());
     }
     let database = context.database()?;
+    guard::pass(Deed::Down, &database, args.confirm.name(), || guard::mark(&database))?;
     let mut steps = Steps::new();
     let report = args
         .patience

@@ -7,7 +7,7 @@ use crate::cli::Lock;
 use crate::context::Context;
 use crate::db::lockfile;
 use crate::failure::{Failure, render_findings};
-use crate::terminal::{color, say};
+use crate::terminal::{color, say, warn};
 
 /// How many warnings of an imported history are printed in full.
 const MOST_WARNINGS: usize = 5;
@@ -38,8 +38,9 @@ pub(super) fn run(context: &Context, args: &Lock) -> Result<(), Failure> {
     if !findings.0.is_empty() {
         return Err(findings.into());
     }
+    warn(&inspection);
     if args.import {
-        warn(&inspection);
+        warn_of_style(&inspection);
     }
     // Nothing of the old lock is left that the files do not say: what must not go was refused above.
     let new = inspection.set().lock();
@@ -58,7 +59,7 @@ fn counted(inspection: &Inspection) -> String {
 }
 
 /// Says what is accepted as it is.
-fn warn(inspection: &Inspection) {
+fn warn_of_style(inspection: &Inspection) {
     let style: Vec<_> = inspection
         .defects()
         .0

@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 mod down;
+mod guard;
 mod lock;
 mod lockfile;
 mod new;

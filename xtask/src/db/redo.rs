@@ -5,9 +5,10 @@ use stairwell::migration::Direction;
 
 use crate::cli::Redo;
 use crate::context::{Context, LockPolicy};
+use crate::db::guard::{self, Deed};
 use crate::db::{lockfile, up::migrator};
 use crate::failure::Failure;
-use crate::terminal::{Steps, say};
+use crate::terminal::{Steps, say, warn};
 
 pub(super) fn run(context: &Context, args: &Redo) -> Result<(), Failure> {
     let policy = context.lock_policy(args.locked);
@@ -21,6 +22,8 @@ pub(super) fn run(context: &Context, args: &Redo) -> Result<(), Failure> {
         return Err(findings.into());
     }
     let database = context.database()?;
+    guard::pass(Deed::Redo, &database, args.confirm.name(), || guard::mark(&database))?;
+    warn(&inspection);
     let mut steps = Steps::new();
     let mut migrator = args.patience.of(migrator(&inspection)).on_event(|event| steps.show(event));
     let outcome = migrator.redo(&database, args.target());

@@ -7,7 +7,7 @@ use crate::cli::Up;
 use crate::context::{Context, LockPolicy};
 use crate::db::lockfile;
 use crate::failure::Failure;
-use crate::terminal::{Steps, say};
+use crate::terminal::{Steps, say, warn};
 
 pub(super) fn run(context: &Context, args: &Up) -> Result<(), Failure> {
     let order = if args.allow_out_of_order { OutOfOrder::Allow } else { OutOfOrder::Refuse };
@@ -25,7 +25,11 @@ pub(super) fn checked(context: &Context, policy: LockPolicy, order: OutOfOrder) 
     let lock = lockfile::refused(&inspection, || context.committed_lock(), policy);
     let allowed = |rule| rule == Rule::OutOfOrder && order == OutOfOrder::Allow && policy == LockPolicy::Update;
     findings.0.extend(lock.0.into_iter().filter(|finding| !allowed(finding.rule)));
-    if findings.0.is_empty() { Ok(inspection) } else { Err(findings.into()) }
+    if !findings.0.is_empty() {
+        return Err(findings.into());
+    }
+    warn(&inspection);
+    Ok(inspection)
 }
 
 /// Applies, and locks what was applied, also when a later one failed.
