@@ -3,6 +3,7 @@
 mod connections;
 mod crashes;
 mod files;
+mod guards;
 mod indexes;
 mod locks;
 mod poolers;
@@ -28,6 +29,7 @@ pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     connections::add(trials);
     crashes::add(trials);
     files::add(trials);
+    guards::add(trials);
     indexes::add(trials);
     locks::add(trials);
     poolers::add(trials);

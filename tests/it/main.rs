@@ -10,7 +10,6 @@
 mod commands;
 mod crash_matrix;
 mod faults;
-mod faults_guards;
 mod harness;
 mod histories;
 mod private_server;
@@ -31,7 +30,6 @@ fn main() -> ExitCode {
     commands::add(&mut trials);
     crash_matrix::add(&mut trials);
     faults::add(&mut trials);
-    faults_guards::add(&mut trials);
     histories::add(&mut trials);
     private_server::add(&mut trials);
     runner::add(&mut trials);
