@@ -24,7 +24,7 @@ const MOST_BYTES: usize = 1 << 20;
 pub(super) struct Window {
     /// What is sent.
     pub(super) text: String,
-    transactions: Transactions,
+    commits: Transactions,
     characters: usize,
     statements: usize,
     parts: Vec<Part>,
@@ -65,41 +65,56 @@ pub(super) struct Terms<'a> {
     pub(super) lock_timeout: Duration,
     /// Settings of each transaction, beside the lock time-out.
     pub(super) settings: &'a [(&'static str, &'static str)],
-    pub(super) transactions: Transactions,
+    /// What of the message commits together.
+    pub(super) commits: Transactions,
+    /// How many steps the run has left, those of the message included.
+    pub(super) left: usize,
+    /// Whether all of them have to go in this message.
+    pub(super) whole_run: bool,
     /// The newest version in the ledger before the first step.
     pub(super) head: Option<Version>,
 }
 
+/// Where a step stands in its transaction, and in the run.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    begins: bool,
+    ends: bool,
+    last: bool,
+}
+
 impl Window {
-    /// The first of `steps` that go together: transactional, at most `most`, not too many bytes; all of them if they are one
-    /// transaction. `head_after` gives the newest version in the ledger behind each step. The last commit of the run waits for the disk
-    /// and covers all before it.
-    pub(super) fn of(
-        steps: &[Step<'_>],
-        most: usize,
-        terms: &Terms<'_>,
-        head_after: impl Fn(usize) -> Option<Version>,
-    ) -> Self {
-        let transactions = terms.transactions;
-        let mut window = Self { text: String::new(), transactions, characters: 0, statements: 0, parts: Vec::new() };
+    /// One message for the first of `steps` that go in one: transactional, and not too many bytes. `head_after` gives the newest version in
+    /// the ledger behind each step. The last commit of the run waits for the disk and covers all before it.
+    pub(super) fn of(steps: &[Step<'_>], terms: &Terms<'_>, head_after: impl Fn(usize) -> Option<Version>) -> Self {
+        let mut bytes = 0;
+        let fits = |step: &&Step<'_>| {
+            bytes += step.script.text.len();
+            let small = bytes <= MOST_BYTES || bytes == step.script.text.len() || terms.whole_run;
+            small && step.script.mode == Mode::Transaction
+        };
+        let len = steps.iter().take_while(fits).count();
+        let steps = steps.get(..len).unwrap_or_default();
+        // Where one of a common transaction says SET CONSTRAINTS, the fences of those after it would be checked at once.
+        let constraints = |step: &Step<'_>| step.script.sets_constraints;
+        let together = terms.commits == Transactions::Single;
+        let any = together && steps.iter().any(constraints);
+        let mut window =
+            Self { text: String::new(), commits: terms.commits, characters: 0, statements: 0, parts: Vec::new() };
         let mut head = terms.head;
-        let most = if transactions == Transactions::Single { steps.len() } else { most };
-        for (n, step) in steps.iter().take(most).enumerate() {
-            let full =
-                transactions == Transactions::Each && n > 0 && window.text.len() + step.script.text.len() > MOST_BYTES;
-            if full || step.script.mode == Mode::Statements {
-                break;
-            }
-            window.push(step, terms, head, n + 1 == steps.len());
+        for (n, step) in steps.iter().enumerate() {
+            let fence = if any || constraints(step) { Fence::Open } else { Fence::Closed };
+            let place =
+                Position { begins: !together || n == 0, ends: !together || n + 1 == len, last: n + 1 == terms.left };
+            window.push(step, terms, head, fence, place);
             head = head_after(n);
         }
         window
     }
 
-    fn push(&mut self, step: &Step<'_>, terms: &Terms<'_>, head: Option<Version>, last_of_run: bool) {
+    fn push(&mut self, step: &Step<'_>, terms: &Terms<'_>, head: Option<Version>, fence: Fence, place: Position) {
         let timeout = step.script.lock_timeout().unwrap_or(terms.lock_timeout).as_millis();
-        let single = terms.transactions == Transactions::Single;
-        if !single || self.parts.is_empty() {
+        if place.begins {
             self.statement(BEGIN);
         }
         self.statement(&format!("SET LOCAL lock_timeout = {timeout};\n"));
@@ -107,8 +122,6 @@ impl Window {
             self.statement(&format!("SET LOCAL {name} = {value};\n"));
         }
         self.statement(&terms.ledger.guard_step(step, head));
-        // A script that says SET CONSTRAINTS would check the fence itself, and so would the next script of a single transaction.
-        let fence = if single || step.script.sets_constraints { Fence::Open } else { Fence::Closed };
         self.statement(&match step.direction {
             Direction::Up => terms.ledger.begin_up(step, terms.program, fence),
             Direction::Down => terms.ledger.time_down(step, fence),
@@ -123,13 +136,13 @@ impl Window {
         for statement in RESTORE {
             self.statement(statement);
         }
-        if !last_of_run && !single {
+        if !place.last {
             self.statement("SET LOCAL synchronous_commit = off;\n");
         }
         let finish = self.statements;
         self.statement(&terms.ledger.finish(step));
-        if !single || last_of_run {
-            // What the script deferred to the commit fails here, and is blamed on it. Between the scripts of a single transaction it would
+        if place.ends {
+            // What the script deferred to the commit fails here, and is blamed on it. Between the scripts of a common transaction it would
             // change for the next ones what is deferred.
             self.statement("SET CONSTRAINTS ALL IMMEDIATE;\n");
             self.statement("COMMIT;\n");
@@ -161,7 +174,7 @@ impl Window {
     /// How many steps are committed when this statement has completed, if it is one that commits.
     pub(super) fn committed_by(&self, statement: usize) -> Option<usize> {
         let n = self.parts.binary_search_by_key(&statement, |part| part.end).ok()?;
-        (self.transactions == Transactions::Each || n + 1 == self.parts.len()).then_some(n + 1)
+        (self.commits == Transactions::Each || n + 1 == self.parts.len()).then_some(n + 1)
     }
 
     /// Where it failed.
@@ -169,7 +182,7 @@ impl Window {
         let error = failed.error.as_db_error();
         // The whole message is parsed before any of it runs, so this is some script's text and not the first statement.
         if failed.completed == 0 && self.parts.len() > 1 {
-            let position = error.and_then(position).filter(|_| self.transactions == Transactions::Single);
+            let position = error.and_then(position);
             let part =
                 position.and_then(|at| self.parts.iter().position(|part| (part.before..=part.behind).contains(&at)));
             return match (part, error) {

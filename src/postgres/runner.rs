@@ -37,8 +37,8 @@ pub(super) enum Outcome {
     Again(Box<ScriptFailure>),
     /// The connection is gone; what is done has to be looked up.
     Lost(String),
-    /// Nothing of it is done, and smaller messages will tell why.
-    TooWide,
+    /// Nothing of it is done; messages of this many steps will tell why.
+    TooWide(usize),
     /// The script is at fault.
     Script(Box<ScriptFailure>),
     /// The runner's own statements were refused.
@@ -59,7 +59,7 @@ pub(super) struct Run<'a, 'l> {
     /// How often the connection was lost.
     pub(super) losses: u32,
     ledger_exists: bool,
-    direction: Direction,
+    pub(super) direction: Direction,
     done: Vec<Done>,
     /// How many steps there were to do at first.
     total: usize,
@@ -190,8 +190,8 @@ impl<'a, 'l> Run<'a, 'l> {
                     plan.steps.drain(..times.len());
                     continue;
                 }
-                Outcome::TooWide => {
-                    width = (width / 2).max(1);
+                Outcome::TooWide(narrower) => {
+                    width = narrower;
                     continue;
                 }
                 Outcome::Again(failure) if tries + 1 < self.migrator.tries.get() => {

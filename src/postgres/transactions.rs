@@ -37,20 +37,31 @@ impl Run<'_, '_> {
             .collect()
     }
 
+    /// What of a message commits together.
+    ///
+    /// A commit that drops a table waits for the disk whatever `synchronous_commit` says, since the files go at once (xact.c,
+    /// RecordTransactionCommit). So the way back commits a message at a time; should a script of it fail, what comes before that one is
+    /// sent again without it, and then it alone, so that in the end each is done or not done by itself, as on the way forward.
+    fn commits(&self) -> Transactions {
+        if self.direction == Direction::Down { Transactions::Single } else { self.migrator.transactions }
+    }
+
     /// Sends the first of the steps, at most `width` of them, and records what was committed.
     pub(super) fn send_window(&mut self, steps: &[Step<'_>], width: usize) -> Outcome {
-        let single = self.migrator.transactions == Transactions::Single;
-        let near = if single { steps } else { steps.get(..width.min(steps.len())).unwrap_or(steps) };
+        let whole_run = self.migrator.transactions == Transactions::Single;
+        let near = if whole_run { steps } else { steps.get(..width.min(steps.len())).unwrap_or(steps) };
         let heads = self.heads(near);
         let terms = Terms {
             ledger: &self.migrator.ledger,
             program: &self.migrator.program,
             lock_timeout: self.migrator.lock_timeout,
             settings: &self.facts.settings(),
-            transactions: self.migrator.transactions,
+            commits: self.commits(),
+            left: steps.len(),
+            whole_run,
             head: self.history.head(),
         };
-        let window = Window::of(steps, width, &terms, |n| heads.get(n).copied().flatten());
+        let window = Window::of(near, &terms, |n| heads.get(n).copied().flatten());
         let mut times: Vec<Option<Duration>> = vec![None; window.len()];
         let mut rows_of_ledger = vec![false; window.len()];
         let mut committed = 0;
@@ -94,12 +105,16 @@ impl Run<'_, '_> {
             return Outcome::Lost(failed.reason());
         }
         let passing = matches!(failed.code(), "55P03" | "40P01" | "40001");
-        match (failed.code(), window.locate(steps, failed)) {
+        let location = window.locate(steps, failed);
+        let divisible = window.len() > 1 && self.migrator.transactions == Transactions::Each;
+        match (failed.code(), location) {
             (LOCK_IS_HELD, Location::Runner(_)) => Outcome::LockHeld,
             (LEDGER_MOVED, Location::Runner(_)) => Outcome::Moved,
             // Done is done, and the plan has to be cut: that is what planning again does.
             _ if committed > 0 => Outcome::Moved,
-            (_, Location::Unknown) if self.migrator.transactions == Transactions::Each => Outcome::TooWide,
+            // Nothing of it is done. Those before the one that failed go first, and then that one alone.
+            (_, Location::Script(n, _) | Location::Runner(n)) if divisible && n > 0 => Outcome::TooWide(n),
+            (_, Location::Unknown) if divisible => Outcome::TooWide(window.len() / 2),
             (_, Location::Script(n, place)) => {
                 let (Some(step), Some(error)) = (steps.get(n), failed.error.as_db_error()) else {
                     return Outcome::Refused(RunErrorKind::server("the run", &failed.error));
@@ -108,7 +123,7 @@ impl Run<'_, '_> {
                     return Outcome::Script(Box::new(early_commit(step, &place)));
                 }
                 let mut failure = ScriptFailure::new(step.id(), &step.script, &place, error);
-                if place == Place::End && self.migrator.transactions == Transactions::Single {
+                if place == Place::End && window.len() > 1 {
                     failure = failure
                         .note("in a single transaction this is checked once: it may be an earlier script's doing");
                 }

@@ -37,6 +37,8 @@ crate::trials!(
     a_database_that_is_read_only_by_default_is_left_alone,
     a_locked_ledger_is_waited_for_and_named,
     a_build_that_waits_for_an_old_transaction_names_it,
+    a_way_back_that_fails_keeps_what_came_before_it,
+    a_way_back_blames_a_deferred_violation_on_its_script,
 );
 
 const DOWN: &str = "select 1;";
@@ -548,5 +550,60 @@ fn a_build_that_waits_for_an_old_transaction_names_it() -> Outcome {
     assert!(
         heard.iter().any(|event| event.starts_with("2_t waits for server process") && event.contains("(`someone`)"))
     );
+    Ok(())
+}
+
+fn a_way_back_that_fails_keeps_what_came_before_it() -> Outcome {
+    let database = TestDatabase::new()?;
+    // Back from 40: the scripts of 11 and 30 fail, one when it runs and one for its syntax.
+    let scripts: Vec<_> = (1..=40)
+        .map(|n| {
+            let down = match n {
+                11 => "drop table t11;\nselect 1 / (select 0);".to_owned(),
+                30 => "drop table t30;\ndrop tabel x;".to_owned(),
+                n => format!("drop table t{n};"),
+            };
+            (format!("{n}_t"), format!("create table t{n} (i int);"), down)
+        })
+        .collect();
+    let borrowed: Vec<_> = scripts.iter().map(|(id, up, down)| (id.as_str(), up.as_str(), down.as_str())).collect();
+    let workspace = Workspace::with(&borrowed);
+    up(&database, &workspace.set());
+    for (fails, left) in [(30, 30), (11, 11)] {
+        let error = Migrator::new(&workspace.set()).down(database.database(), Target::Base).unwrap_err();
+        assert!(error.to_string().contains(&format!("{fails}_t.down.sql:2:")), "{error}");
+        assert!(error.to_string().contains(&format!("{fails}_t was rolled back; nothing else changed")), "{error}");
+        assert_eq!(database.applied().len(), left);
+        assert_eq!(database.ask("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), left.to_string());
+        // As the ledger keeps the script, the way out is to mend what it trips over.
+        database
+            .client()
+            .batch_execute(&format!(
+                "UPDATE stairwell.ledger SET down_script = 'drop table t{fails};' WHERE version = {fails}"
+            ))
+            .unwrap();
+        workspace.write(&format!("{fails}_t.down.sql"), format!("drop table t{fails};"));
+    }
+    Migrator::new(&workspace.set()).down(database.database(), Target::Base).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(database.applied(), [""; 0]);
+    Ok(())
+}
+
+fn a_way_back_blames_a_deferred_violation_on_its_script() -> Outcome {
+    let database = TestDatabase::new()?;
+    let tables = "create table a (i int primary key); create table b (a int references a deferrable initially deferred); \
+                  insert into a values (1); insert into b values (1);";
+    let set = set(&[
+        ("1_a", tables, "drop table b; drop table a;"),
+        ("2_b", "select 1;", "select 1;"),
+        ("3_c", "select 1;", "delete from a;"),
+        ("4_d", "select 1;", "select 1;"),
+        ("5_e", "select 1;", "select 1;"),
+    ]);
+    up(&database, &set);
+    let error = Migrator::new(&set).down(database.database(), Target::Base).unwrap_err();
+    assert!(error.to_string().contains("23503") && error.to_string().contains("3_c.down.sql"), "{error}");
+    assert!(error.to_string().contains("2 of 5 undone; 3_c was rolled back; nothing else changed"), "{error}");
+    assert_eq!(database.applied(), ["1", "2", "3"]);
     Ok(())
 }
