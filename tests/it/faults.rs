@@ -12,7 +12,6 @@ mod secrets;
 mod starts;
 mod trojans;
 
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,9 +19,8 @@ use stairwell::build::{Build, Unlocked, Verdict};
 use stairwell::postgres::{Migrator, RunErrorKind};
 use stairwell::{MigrationSet, Rule, Severity, Target};
 
-use crate::harness::database::{TestDatabase, password};
+use crate::harness::database::TestDatabase;
 use crate::harness::files::Workspace;
-use crate::harness::proxy::{self, Proxy, Upstream};
 
 /// Adds the tests of every row.
 pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
@@ -92,24 +90,6 @@ fn until(what: &str, mut so: impl FnMut() -> bool) {
         assert!(began.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
         thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// A proxy before the server of this database, not yet started.
-fn proxy_before(database: &TestDatabase) -> proxy::Builder {
-    let at = database.database();
-    let host = at.hosts().join(",");
-    Proxy::before(if host.starts_with('/') {
-        Upstream::Unix(PathBuf::from(host).join(format!(".s.PGSQL.{}", at.port())))
-    } else {
-        Upstream::Tcp(host, at.port())
-    })
-}
-
-/// The URL of this database through a proxy.
-fn url_through(proxy: &Proxy, database: &TestDatabase) -> String {
-    let at = database.database();
-    let user = at.user().unwrap_or("postgres");
-    format!("postgresql://{user}:{}@127.0.0.1:{}/{}", password(), proxy.port(), at.name())
 }
 
 /// A URL with one more parameter.

@@ -13,6 +13,7 @@ mod faults;
 mod harness;
 mod histories;
 mod private_server;
+mod round_trips;
 mod runner;
 mod splitting;
 mod tour;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     faults::add(&mut trials);
     histories::add(&mut trials);
     private_server::add(&mut trials);
+    round_trips::add(&mut trials);
     runner::add(&mut trials);
     splitting::add(&mut trials);
     tour::add(&mut trials);

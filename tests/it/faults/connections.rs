@@ -8,7 +8,7 @@ use std::time::Duration;
 use stairwell::postgres::{Database, Event, Migrator, RunError};
 use stairwell::{MigrationSet, Target};
 
-use super::{DOWN, proxy_before, until, url_through};
+use super::{DOWN, until};
 use crate::commands::case::{Case, Role};
 use crate::harness::cluster::{Cluster, Stop};
 use crate::harness::database::TestDatabase;
@@ -31,9 +31,9 @@ fn the_command_looks_it_up() -> Result<(), Skip> {
             ("3_c", "insert into ran values (3);", DOWN),
         ])?;
         let with_the_commit = Query::With("insert into ran values (2)".to_owned());
-        let proxy = proxy_before(&case.database).cut(with_the_commit, moment).start().unwrap();
+        let proxy = case.database.proxy().cut(with_the_commit, moment).start().unwrap();
         let mut command = case.command(&["up"]);
-        let ran = xtask::run(command.env("DATABASE_URL", url_through(&proxy, &case.database))).ok();
+        let ran = xtask::run(command.env("DATABASE_URL", case.database.url_through(&proxy))).ok();
         assert_eq!(proxy.counts().cut, 1);
         assert!(ran.stderr.contains("the connection was lost"), "{}", ran.stderr);
         assert_eq!(case.database.applied(), ["1", "2", "3"]);
@@ -56,8 +56,8 @@ fn every_message_may_be_lost() -> Outcome {
     ]);
     let all = {
         let database = TestDatabase::new()?;
-        let proxy = proxy_before(&database).start().unwrap();
-        let through = Database::parse(&url_through(&proxy, &database)).unwrap();
+        let proxy = database.proxy().start().unwrap();
+        let through = database.through(&proxy);
         Migrator::new(&set).up(&through, Target::Head).unwrap();
         proxy.counts().queries
     };
@@ -82,8 +82,8 @@ fn applies_all_once(set: &MigrationSet, (n, moment): &Cut) {
     let Ok(database) = TestDatabase::new() else {
         unreachable!("there was one a moment ago");
     };
-    let proxy = proxy_before(&database).cut(Query::Nth(*n), *moment).start().unwrap();
-    let through = Database::parse(&url_through(&proxy, &database)).unwrap();
+    let proxy = database.proxy().cut(Query::Nth(*n), *moment).start().unwrap();
+    let through = database.through(&proxy);
     let report = Migrator::new(set)
         .up(&through, Target::Head)
         .unwrap_or_else(|error| panic!("message {n}, {moment:?}: {error}"));
@@ -213,8 +213,8 @@ fn not_yet(said: &mut Said) -> Result<(), Skip> {
     ];
     for (what, sqlstate, message) in refusals {
         let database = TestDatabase::new()?;
-        let proxy = proxy_before(&database).refuse_first(3, Refusal { sqlstate, message }).start().unwrap();
-        let through = Database::parse(&url_through(&proxy, &database)).unwrap();
+        let proxy = database.proxy().refuse_first(3, Refusal { sqlstate, message }).start().unwrap();
+        let through = database.through(&proxy);
         note(said, what, &fails_at_once(&through), &[message]);
         let mut heard = Vec::new();
         let report = Migrator::new(&one_table())
@@ -240,8 +240,8 @@ fn not_yet(said: &mut Said) -> Result<(), Skip> {
 
 fn nobody_listens(said: &mut Said) -> Result<(), Skip> {
     let database = TestDatabase::new()?;
-    let proxy = proxy_before(&database).start().unwrap();
-    let through = Database::parse(&url_through(&proxy, &database)).unwrap();
+    let proxy = database.proxy().start().unwrap();
+    let through = database.through(&proxy);
     proxy.close();
     note(said, "a server that does not run", &fails_for_good(&through), &["is the server running"]);
     thread::scope(|scope| {

@@ -7,7 +7,7 @@ use std::fs;
 use stairwell::Target;
 use stairwell::postgres::{Database, Event, Migrator};
 
-use super::{DOWN, proxy_before};
+use super::DOWN;
 use crate::commands::case::{A, Case};
 use crate::harness::cluster::Cluster;
 use crate::harness::database::TestDatabase;
@@ -73,11 +73,11 @@ fn strings(place: &str, password: &str, escaped: &str) -> Vec<String> {
 fn in_what_the_library_says() -> Result<(), Skip> {
     let database = TestDatabase::new()?;
     let refusal = Refusal { sqlstate: "28P01", message: "password authentication failed for user \"u\"" };
-    let proxy = proxy_before(&database).refuse_first(u64::MAX, refusal).start().unwrap();
+    let proxy = database.proxy().refuse_first(u64::MAX, refusal).start().unwrap();
     let set = set(&[("1_a", "select 1;", DOWN)]);
     let refused = format!("127.0.0.1:{}", proxy.port());
     let gone = {
-        let proxy = proxy_before(&database).start().unwrap();
+        let proxy = database.proxy().start().unwrap();
         format!("127.0.0.1:{}", proxy.port())
     };
     for place in [refused, gone] {
@@ -155,7 +155,7 @@ fn commands(case: &Case, url: &str, place: (&str, u16, &str, &str), password: &s
 fn in_what_commands_say_to_a_server_that_refuses() -> Result<(), Skip> {
     let case = Case::with(&[A])?;
     let refusal = Refusal { sqlstate: "28P01", message: "password authentication failed for user \"u\"" };
-    let proxy = proxy_before(&case.database).refuse_first(u64::MAX, refusal).start().unwrap();
+    let proxy = case.database.proxy().refuse_first(u64::MAX, refusal).start().unwrap();
     let place = format!("127.0.0.1:{}", proxy.port());
     for url in strings(&place, SECRET, ESCAPED) {
         let ran = xtask::run(case.command(&["up"]).env("DATABASE_URL", &url).env("RUST_LOG", "trace"));

@@ -1,11 +1,13 @@
 //! A database of a test's own.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use postgres::Client;
 use stairwell::postgres::Database;
 
+use super::proxy::{self, Proxy, Upstream};
 use super::{Skip, server::server};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -55,6 +57,28 @@ impl TestDatabase {
     /// Its URL, for programs.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A proxy before its server, not yet started.
+    pub(crate) fn proxy(&self) -> proxy::Builder {
+        let host = self.database.hosts().join(",");
+        let port = self.database.port();
+        Proxy::before(if host.starts_with('/') {
+            Upstream::Unix(PathBuf::from(host).join(format!(".s.PGSQL.{port}")))
+        } else {
+            Upstream::Tcp(host, port)
+        })
+    }
+
+    /// Its URL through a proxy.
+    pub(crate) fn url_through(&self, proxy: &Proxy) -> String {
+        let user = self.database.user().unwrap_or("postgres");
+        format!("postgresql://{user}:{}@127.0.0.1:{}/{}", password(), proxy.port(), self.database.name())
+    }
+
+    /// Itself through a proxy.
+    pub(crate) fn through(&self, proxy: &Proxy) -> Database {
+        Database::parse(&self.url_through(proxy)).unwrap()
     }
 
     /// A connection to it.
