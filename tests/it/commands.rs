@@ -1,6 +1,6 @@
 //! Every `cargo xtask db` command, run as a person or a CI machine runs it.
 
-mod case;
+pub(crate) mod case;
 mod configuration;
 mod down;
 mod lock;

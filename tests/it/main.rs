@@ -10,10 +10,10 @@
 mod commands;
 mod crash_matrix;
 mod faults;
-mod faults_guards;
 mod harness;
 mod histories;
 mod private_server;
+mod round_trips;
 mod runner;
 mod splitting;
 mod tour;
@@ -31,9 +31,9 @@ fn main() -> ExitCode {
     commands::add(&mut trials);
     crash_matrix::add(&mut trials);
     faults::add(&mut trials);
-    faults_guards::add(&mut trials);
     histories::add(&mut trials);
     private_server::add(&mut trials);
+    round_trips::add(&mut trials);
     runner::add(&mut trials);
     splitting::add(&mut trials);
     tour::add(&mut trials);

@@ -17,7 +17,6 @@ crate::trials!(
     what_comes_before_a_failure_stays_and_what_comes_after_does_not_run,
     a_syntax_error_far_behind_does_not_hide_what_comes_before_it,
     session_state_of_one_script_does_not_reach_the_next_or_the_ledger,
-    a_deferred_violation_is_blamed_on_its_script,
     another_ledger_is_another_history,
     a_runner_waits_for_the_lock_and_says_who_has_it,
     a_runner_that_may_not_wait_says_who_has_the_lock,
@@ -162,28 +161,6 @@ fn session_state_of_one_script_does_not_reach_the_next_or_the_ledger() -> Outcom
         states.len().to_string()
     );
     database.client().batch_execute(&format!("DROP ROLE \"{role}\"")).unwrap();
-    Ok(())
-}
-
-fn a_deferred_violation_is_blamed_on_its_script() -> Outcome {
-    let database = TestDatabase::new()?;
-    let set = set(&[
-        (
-            "1_a",
-            "create table a (i int primary key); create table b (a int references a deferrable initially deferred);",
-            DOWN,
-        ),
-        ("2_b", "insert into b values (1);", DOWN),
-        ("3_c", "create table c (i int);", DOWN),
-    ]);
-    let error = Migrator::new(&set).up(database.database(), Target::Head).unwrap_err();
-    assert!(
-        error.to_string().contains("23503")
-            && error.to_string().contains("2_b.up.sql")
-            && error.to_string().contains("at the end of the script"),
-        "{error}"
-    );
-    assert_eq!(database.applied(), ["1"]);
     Ok(())
 }
 

@@ -11,35 +11,35 @@ use crate::harness::server::server;
 use crate::harness::xtask::{self, Ran};
 
 /// A migration of a test: version and name, up, down.
-pub(super) type Files<'a> = (&'a str, &'a str, &'a str);
+pub(crate) type Files<'a> = (&'a str, &'a str, &'a str);
 
-pub(super) const A: Files<'_> = ("1_a", "create table a (i int);", "drop table a;");
-pub(super) const B: Files<'_> = ("2_b", "create table b (i int);", "drop table b;");
-pub(super) const C: Files<'_> = ("3_c", "create table c (i int);", "drop table c;");
+pub(crate) const A: Files<'_> = ("1_a", "create table a (i int);", "drop table a;");
+pub(crate) const B: Files<'_> = ("2_b", "create table b (i int);", "drop table b;");
+pub(crate) const C: Files<'_> = ("3_c", "create table c (i int);", "drop table c;");
 /// A statement that the server cannot read.
-pub(super) const BROKEN: Files<'_> =
+pub(crate) const BROKEN: Files<'_> =
     ("9_broken", "create table d (i int);\ncreate tabel e (i int);\n", "drop table d;");
 
 /// A workspace of a test, and its database.
-pub(super) struct Case {
-    pub(super) workspace: Workspace,
-    pub(super) database: TestDatabase,
+pub(crate) struct Case {
+    pub(crate) workspace: Workspace,
+    pub(crate) database: TestDatabase,
 }
 
 impl Case {
-    pub(super) fn with(migrations: &[Files<'_>]) -> Result<Self, Skip> {
+    pub(crate) fn with(migrations: &[Files<'_>]) -> Result<Self, Skip> {
         Ok(Self { workspace: Workspace::with(migrations), database: TestDatabase::new()? })
     }
 
     /// The same, with `db up` done.
-    pub(super) fn applied(migrations: &[Files<'_>]) -> Result<Self, Skip> {
+    pub(crate) fn applied(migrations: &[Files<'_>]) -> Result<Self, Skip> {
         let case = Self::with(migrations)?;
         case.db(&["up"]).ok();
         Ok(case)
     }
 
     /// A command with DATABASE_URL set, not yet run.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = xtask::db(self.workspace.path(), arguments);
         command.env("DATABASE_URL", self.database.url());
         // On another machine, these want the database's name.
@@ -52,12 +52,12 @@ impl Case {
 
     /// Runs a command with DATABASE_URL set.
     #[track_caller]
-    pub(super) fn db(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn db(&self, arguments: &[&str]) -> Ran {
         xtask::run(&mut self.command(arguments))
     }
 
     /// Runs a command, and gives what a person sees of it, with the same text on every machine and day.
-    pub(super) fn see(&self, arguments: &[&str]) -> String {
+    pub(crate) fn see(&self, arguments: &[&str]) -> String {
         let ran = self.db(arguments);
         let mut seen = format!("$ cargo xtask db {}\n", arguments.join(" "));
         for (mark, text) in [("> ", &ran.stdout), ("", &ran.stderr)] {
@@ -73,7 +73,7 @@ impl Case {
     }
 
     /// Runs several, one after the other.
-    pub(super) fn see_all(&self, commands: &[&[&str]]) -> String {
+    pub(crate) fn see_all(&self, commands: &[&[&str]]) -> String {
         commands.iter().map(|arguments| self.see(arguments)).collect::<Vec<_>>().join("\n")
     }
 
@@ -112,20 +112,20 @@ impl Case {
     }
 
     /// Whether the database has this table, view or index.
-    pub(super) fn has(&self, relation: &str) -> bool {
+    pub(crate) fn has(&self, relation: &str) -> bool {
         self.database.ask(&format!("SELECT to_regclass('{relation}') IS NOT NULL")) == "t"
     }
 
-    pub(super) fn lock(&self) -> String {
+    pub(crate) fn lock(&self) -> String {
         std::fs::read_to_string(self.lock_path()).unwrap_or_default()
     }
 
-    pub(super) fn lock_path(&self) -> PathBuf {
+    pub(crate) fn lock_path(&self) -> PathBuf {
         self.workspace.migrations().join("stairwell.lock")
     }
 
     /// The files that the lock has a line for.
-    pub(super) fn locked(&self) -> Vec<String> {
+    pub(crate) fn locked(&self) -> Vec<String> {
         let lock = self.lock();
         let lines = lock.lines().filter(|line| !line.starts_with('#'));
         lines.filter_map(|line| Some(line.split_once("  ")?.1.to_owned())).collect()
@@ -133,7 +133,7 @@ impl Case {
 }
 
 /// Runs commands at the same time.
-pub(super) fn at_once(commands: Vec<Command>) -> Vec<Ran> {
+pub(crate) fn at_once(commands: Vec<Command>) -> Vec<Ran> {
     let threads: Vec<_> =
         commands.into_iter().map(|mut command| std::thread::spawn(move || xtask::run(&mut command))).collect();
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -141,7 +141,7 @@ pub(super) fn at_once(commands: Vec<Command>) -> Vec<Ran> {
 
 /// Runs git, with nothing of this machine's configuration.
 #[track_caller]
-pub(super) fn git(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_")) {
         command.env_remove(name);
@@ -163,7 +163,7 @@ pub(super) fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// Makes the workspace a git repository with all of it committed.
-pub(super) fn commit_all(folder: &Path) {
+pub(crate) fn commit_all(folder: &Path) {
     if !folder.join(".git").exists() {
         git(folder, &["init", "--quiet"]);
     }
@@ -173,7 +173,7 @@ pub(super) fn commit_all(folder: &Path) {
 }
 
 /// The reason to skip where there is no git.
-pub(super) fn needs_git() -> Result<(), Skip> {
+pub(crate) fn needs_git() -> Result<(), Skip> {
     match Command::new("git").arg("--version").output() {
         Ok(output) if output.status.success() => Ok(()),
         _ => Err(Skip("git is not installed".to_owned())),
@@ -183,28 +183,28 @@ pub(super) fn needs_git() -> Result<(), Skip> {
 static ROLES: AtomicU32 = AtomicU32::new(0);
 
 /// A role of a test's own. Declare it before the database, which must be gone before it can be dropped.
-pub(super) struct Role {
-    pub(super) name: String,
+pub(crate) struct Role {
+    pub(crate) name: String,
 }
 
 impl Role {
     /// One that may log in with [`PASSWORD`](Self::PASSWORD), and has these attributes.
-    pub(super) fn new(attributes: &str) -> Result<Self, Skip> {
+    pub(crate) fn new(attributes: &str) -> Result<Self, Skip> {
         let name = format!("it_role_{}_{}", std::process::id(), ROLES.fetch_add(1, Ordering::Relaxed));
         let create = format!("CREATE ROLE {name} LOGIN PASSWORD '{}' {attributes}", Self::PASSWORD);
         server()?.connect().unwrap().batch_execute(&create).unwrap();
         Ok(Self { name })
     }
 
-    pub(super) const PASSWORD: &'static str = "opensesame";
+    pub(crate) const PASSWORD: &'static str = "opensesame";
 
     /// The URL of this database, for this role.
-    pub(super) fn url(&self, database: &TestDatabase) -> String {
+    pub(crate) fn url(&self, database: &TestDatabase) -> String {
         self.url_with(database, Self::PASSWORD)
     }
 
     /// The same with another password, written as it stands in a URL. A socket's server asks for none.
-    pub(super) fn url_with(&self, database: &TestDatabase, password: &str) -> String {
+    pub(crate) fn url_with(&self, database: &TestDatabase, password: &str) -> String {
         let at = database.database();
         match socket(database) {
             Some(folder) => format!("postgresql:///{}?host={folder}&user={}&password={password}", at.name(), self.name),
@@ -227,13 +227,13 @@ impl Drop for Role {
 }
 
 /// The folder of the server's socket, if that is how it is reached.
-pub(super) fn socket(database: &TestDatabase) -> Option<String> {
+pub(crate) fn socket(database: &TestDatabase) -> Option<String> {
     database.database().hosts().into_iter().find(|host| host.starts_with('/'))
 }
 
 /// Makes a command run as a user whom the folder's modes bind: root, whom they do not, becomes `nobody`.
 #[cfg(unix)]
-pub(super) fn as_ordinary_user(case: &Workspace, command: &mut Command) -> Result<(), Skip> {
+pub(crate) fn as_ordinary_user(case: &Workspace, command: &mut Command) -> Result<(), Skip> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::os::unix::process::CommandExt;
     const NOBODY: u32 = 65_534;
@@ -258,17 +258,17 @@ pub(super) fn as_ordinary_user(case: &Workspace, command: &mut Command) -> Resul
 }
 
 #[cfg(not(unix))]
-pub(super) fn as_ordinary_user(_: &Workspace, _: &mut Command) -> Result<(), Skip> {
+pub(crate) fn as_ordinary_user(_: &Workspace, _: &mut Command) -> Result<(), Skip> {
     Err(Skip("modes of folders are a thing of Unix".to_owned()))
 }
 
 /// Takes the right to write from the folder, and gives it back when dropped, so that it can be removed.
 #[cfg(unix)]
-pub(super) struct ReadOnly(PathBuf);
+pub(crate) struct ReadOnly(PathBuf);
 
 #[cfg(unix)]
 impl ReadOnly {
-    pub(super) fn new(folder: PathBuf) -> Self {
+    pub(crate) fn new(folder: PathBuf) -> Self {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).unwrap();
         Self(folder)
@@ -284,11 +284,11 @@ impl Drop for ReadOnly {
 }
 
 #[cfg(not(unix))]
-pub(super) struct ReadOnly;
+pub(crate) struct ReadOnly;
 
 #[cfg(not(unix))]
 impl ReadOnly {
-    pub(super) fn new(_: PathBuf) -> Self {
+    pub(crate) fn new(_: PathBuf) -> Self {
         Self
     }
 }

@@ -7,7 +7,6 @@ crate::trials!(
     an_index_is_built_and_dropped_concurrently,
     an_index_of_a_table_that_is_not_on_the_search_path_is_found_again,
     an_index_that_cannot_be_unique_says_what_it_left_and_the_next_up_clears_it_away,
-    if_not_exists_is_not_content_with_an_invalid_index,
     an_interrupted_build_is_begun_again,
     an_interrupted_build_that_had_been_finished_is_not_repeated,
     an_interrupted_build_that_left_debris_is_begun_again,
@@ -87,26 +86,6 @@ fn an_index_that_cannot_be_unique_says_what_it_left_and_the_next_up_clears_it_aw
     sql(&case, "delete from t where s = 'two'");
     insta::assert_snapshot!("concurrently_after_debris", case.see(&["up"]));
     assert_eq!(index(&case), "valid");
-    Ok(())
-}
-
-fn if_not_exists_is_not_content_with_an_invalid_index() -> Outcome {
-    let case = Case::with(&[TABLE])?;
-    case.db(&["up"]).ok();
-    sql(&case, "insert into t values (1, 'one'), (1, 'two')");
-    assert!(case.database.client().batch_execute("create unique index concurrently t_i on t (i)").is_err());
-    assert_eq!(index(&case), "invalid");
-    case.workspace.write(
-        "2_index.up.sql",
-        "-- stairwell: no-transaction\ncreate unique index concurrently if not exists t_i on t (i);\n",
-    );
-    case.workspace.write("2_index.down.sql", INDEX.2);
-    case.db(&["up"]).exits(1);
-    assert_eq!(case.database.applied(), ["1"], "Postgres alone would have said that it exists");
-    sql(&case, "delete from t where s = 'two'");
-    case.db(&["up"]).ok();
-    assert_eq!(index(&case), "valid");
-    assert_eq!(case.database.applied(), ["1", "2"]);
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! A database of a test's own.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use postgres::Client;
 use stairwell::postgres::Database;
 
+use super::proxy::{self, Proxy, Upstream};
 use super::{Skip, server::server};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -57,6 +59,28 @@ impl TestDatabase {
         &self.url
     }
 
+    /// A proxy before its server, not yet started.
+    pub(crate) fn proxy(&self) -> proxy::Builder {
+        let host = self.database.hosts().join(",");
+        let port = self.database.port();
+        Proxy::before(if host.starts_with('/') {
+            Upstream::Unix(PathBuf::from(host).join(format!(".s.PGSQL.{port}")))
+        } else {
+            Upstream::Tcp(host, port)
+        })
+    }
+
+    /// Its URL through a proxy.
+    pub(crate) fn url_through(&self, proxy: &Proxy) -> String {
+        let user = self.database.user().unwrap_or("postgres");
+        format!("postgresql://{user}:{}@127.0.0.1:{}/{}", password(), proxy.port(), self.database.name())
+    }
+
+    /// Itself through a proxy.
+    pub(crate) fn through(&self, proxy: &Proxy) -> Database {
+        Database::parse(&self.url_through(proxy)).unwrap()
+    }
+
     /// A connection to it.
     pub(crate) fn client(&self) -> Client {
         self.database.connect().unwrap()
@@ -64,13 +88,7 @@ impl TestDatabase {
 
     /// The first column of the first row, as text.
     pub(crate) fn ask(&self, question: &str) -> String {
-        let rows = self.client().simple_query(question).unwrap();
-        rows.iter()
-            .find_map(|message| match message {
-                postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
-                _ => None,
-            })
-            .unwrap_or_default()
+        ask(&mut self.client(), question)
     }
 
     /// The versions in the ledger that are applied, in order.
@@ -86,7 +104,19 @@ impl TestDatabase {
     }
 }
 
-fn password() -> String {
+/// The first column of the first row, as text.
+pub(crate) fn ask(client: &mut Client, question: &str) -> String {
+    let rows = client.simple_query(question).unwrap();
+    rows.iter()
+        .find_map(|message| match message {
+            postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("NULL").to_owned()),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+/// The password of the server's superuser; a server at a socket asks for none.
+pub(crate) fn password() -> String {
     let url = std::env::var("TEST_DATABASE_URL").unwrap_or_default();
     let credentials =
         url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(credentials, _)| credentials);

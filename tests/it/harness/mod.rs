@@ -1,7 +1,11 @@
 //! What the tests stand on.
 
+pub(crate) mod account;
+pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod files;
+pub(crate) mod pgbouncer;
+pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod xtask;
