@@ -19,7 +19,7 @@ use super::migrator::Migrator;
 use super::runner::Outcome;
 use super::session::{Failed, Row, Session};
 use crate::migration::Direction;
-use crate::plan::Step;
+use crate::plan::{State, Step};
 use crate::version::Version;
 
 /// How often to look whether a statement waits for another session.
@@ -129,10 +129,48 @@ impl Alone<'_, '_> {
         let row = read.history.get(step.version);
         let (progress, same) = (row.map(|row| row.progress), read.history.head() == self.head);
         let fits = match step.direction {
-            Direction::Up => row.is_none_or(|row| row.state == crate::plan::State::Applying) && step.resume == progress,
-            Direction::Down => row.is_some_and(|row| row.state != crate::plan::State::Applying),
+            Direction::Up => row.is_none_or(|row| row.state == State::Applying) && step.resume == progress,
+            Direction::Down => row.is_some_and(|row| row.state != State::Applying),
         };
-        if same && fits { Ok(()) } else { Err(Stop::Outcome(Outcome::Moved)) }
+        if !same || !fits {
+            return Err(Stop::Outcome(Outcome::Moved));
+        }
+        match row {
+            Some(row) if row.state == State::Applying && row.fingerprint != step.script.fingerprint() => {
+                self.check_edited(step, row.progress)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An interrupted run had another text of this script. What that did must not be recorded for this one.
+    fn check_edited(&mut self, step: &Step<'_>, done: usize) -> Result<(), Stop> {
+        let range = step.script.statements.get(done).cloned().unwrap_or(0..0);
+        let index = Concurrent::of(step.script.text.get(range).unwrap_or_default()).filter(|index| index.creates);
+        let built = match &index {
+            Some(index) if index.look(self.session)? == Index::Valid => Some(index.name),
+            _ => None,
+        };
+        let (what, instead) = match built {
+            _ if done > 0 => (format!("{done} statements of this migration's earlier text are done"), None),
+            Some(name) => (
+                format!("the index {name} is there, built by this migration's earlier text"),
+                Some(format!(
+                    "or drop it (`DROP INDEX CONCURRENTLY {name}`), and the next run builds it from the text of today"
+                )),
+            ),
+            None => return Ok(()),
+        };
+        let failure = ScriptFailure::of_outcome(
+            step.id(),
+            &step.script,
+            &Place::Statement(done),
+            format!("{what}, whose run was interrupted before that was recorded"),
+        )
+        .note("put the file back as it was (git knows it, and the ledger has it in `up_script`), and the next run goes on with it")
+        .aftermath_is(format!("{} is still under way; nothing changed", step.id()));
+        let failure = instead.into_iter().fold(failure, ScriptFailure::note);
+        Err(Stop::Outcome(Outcome::Script(Box::new(failure))))
     }
 
     fn statement(&mut self, step: &Step<'_>, n: usize) -> Result<(), Stop> {
