@@ -9,6 +9,7 @@
 
 mod commands;
 mod crash_matrix;
+mod documents;
 mod faults;
 mod faults_guards;
 mod harness;
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
     runner::add(&mut trials);
     splitting::add(&mut trials);
     tour::add(&mut trials);
+    // Last, since it knows the others by their names.
+    documents::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials);
     harness::server::stop();
     conclusion.exit_code()
