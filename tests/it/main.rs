@@ -14,6 +14,7 @@ mod faults;
 mod faults_guards;
 mod harness;
 mod histories;
+mod model;
 mod private_server;
 mod runner;
 mod splitting;
@@ -27,6 +28,9 @@ fn main() -> ExitCode {
     if harness::xtask::is_asked_for() {
         return stairwell_xtask::main();
     }
+    if model::child::is_asked_for() {
+        return model::child::main();
+    }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     commands::add(&mut trials);
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
     faults::add(&mut trials);
     faults_guards::add(&mut trials);
     histories::add(&mut trials);
+    model::add(&mut trials);
     private_server::add(&mut trials);
     runner::add(&mut trials);
     splitting::add(&mut trials);
