@@ -20,7 +20,10 @@ use self::state::{End, Go, Goal, Model, Row, Step};
 use self::world::{Fate, Seen, Trace, World};
 use crate::harness::Outcome;
 
-crate::trials!(any_sequence_of_runs_crashes_and_edits_ends_as_the_model_says);
+crate::trials!(
+    any_sequence_of_runs_crashes_and_edits_ends_as_the_model_says,
+    an_index_script_that_is_edited_after_a_kill_is_not_recorded_for_the_index_of_the_old_text,
+);
 
 /// Versions are 1 to this.
 const NEWEST: u64 = 6;
@@ -70,6 +73,28 @@ fn any_sequence_of_runs_crashes_and_edits_ends_as_the_model_says() -> Outcome {
         }
         Err(TestError::Abort(why)) => panic!("{why}"),
     }
+}
+
+fn an_index_script_that_is_edited_after_a_kill_is_not_recorded_for_the_index_of_the_old_text() -> Outcome {
+    const UP: Go = Go::Up(Goal::Head, false);
+    let mut world = World::new()?;
+    for at in 0.. {
+        let mut case = Case::begin(&mut world, BTreeMap::from([(1, Kind::Index)]));
+        case.run(&[Action::Run(UP, Fate::Killed(at))]).unwrap();
+        // The point lies behind the run's end.
+        if !case.died {
+            assert!(at > 20, "there are only {at} points");
+            break;
+        }
+        case.edits_all = true;
+        case.run(&[Action::Edit(1)]).unwrap();
+        // It may be applied or refused, so long as ledger and index tell the same story.
+        let end = case.world.go(&case.model, UP, Fate::Well);
+        if let Err(why) = case.adopt(|_| true) {
+            panic!("killed at point {at}, edited, and then {end:?}: {why}");
+        }
+    }
+    Ok(())
 }
 
 fn any_files() -> impl Strategy<Value = BTreeMap<u64, Kind>> {
@@ -152,6 +177,10 @@ struct Case<'a> {
     /// Every text of a case is a new one, and its number is the revision.
     revision: u32,
     traced: bool,
+    /// Whether a run died.
+    died: bool,
+    /// Whether also what is under way may be edited.
+    edits_all: bool,
 }
 
 impl<'a> Case<'a> {
@@ -163,6 +192,8 @@ impl<'a> Case<'a> {
             seen: Seen::default(),
             revision: 0,
             traced: std::env::var_os("STAIRWELL_MODEL_TRACE").is_some(),
+            died: false,
+            edits_all: false,
         };
         for (version, kind) in kinds {
             case.add(version, kind);
@@ -197,7 +228,7 @@ impl<'a> Case<'a> {
         // What is under way is left as it is: of an index that was built, and whose mark was not moved, the edited text would be recorded.
         let is_under_way = |version: &u64| rows.get(version).is_some_and(|row| row.state == State::Applying);
         let mut change = |version: &u64, change: &dyn Fn(&mut File)| {
-            if let Some(file) = self.model.files.get_mut(version).filter(|_| !is_under_way(version)) {
+            if let Some(file) = self.model.files.get_mut(version).filter(|_| self.edits_all || !is_under_way(version)) {
                 change(file);
             }
         };
@@ -238,6 +269,7 @@ impl<'a> Case<'a> {
         let course = self.model.run(go);
         let (end, done) = self.world.go(&self.model, go, fate);
         let steps: Vec<Step> = course.steps.iter().map(|(step, _)| *step).collect();
+        self.died |= end == End::Crashed;
         if end == End::Crashed {
             prop_assert!(!matches!(fate, Fate::Well | Fate::Cut(_) | Fate::CutAt(_)), "it died by itself");
             let allowed = self.model.rows_after_crash(go);
