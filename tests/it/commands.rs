@@ -11,6 +11,7 @@ pub(crate) mod output;
 mod private_server;
 mod redo;
 mod reset;
+mod run_errors;
 mod secrets;
 mod status;
 mod together;
@@ -28,6 +29,7 @@ pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     private_server::add(trials);
     redo::add(trials);
     reset::add(trials);
+    run_errors::add(trials);
     secrets::add(trials);
     status::add(trials);
     together::add(trials);

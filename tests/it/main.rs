@@ -9,9 +9,11 @@
 
 mod commands;
 mod crash_matrix;
+mod documents;
 mod faults;
 mod harness;
 mod histories;
+mod model;
 mod private_server;
 mod round_trips;
 mod runner;
@@ -26,17 +28,23 @@ fn main() -> ExitCode {
     if harness::xtask::is_asked_for() {
         return stairwell_xtask::main();
     }
+    if model::child::is_asked_for() {
+        return model::child::main();
+    }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     commands::add(&mut trials);
     crash_matrix::add(&mut trials);
     faults::add(&mut trials);
     histories::add(&mut trials);
+    model::add(&mut trials);
     private_server::add(&mut trials);
     round_trips::add(&mut trials);
     runner::add(&mut trials);
     splitting::add(&mut trials);
     tour::add(&mut trials);
+    // Last, since it knows the others by their names.
+    documents::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials);
     harness::server::stop();
     conclusion.exit_code()

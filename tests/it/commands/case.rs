@@ -58,7 +58,11 @@ impl Case {
 
     /// Runs a command, and gives what a person sees of it, with the same text on every machine and day.
     pub(crate) fn see(&self, arguments: &[&str]) -> String {
-        let ran = self.db(arguments);
+        self.seen(arguments, &self.db(arguments))
+    }
+
+    /// The same of a command that has run.
+    pub(crate) fn seen(&self, arguments: &[&str], ran: &Ran) -> String {
         let mut seen = format!("$ cargo xtask db {}\n", arguments.join(" "));
         for (mark, text) in [("> ", &ran.stdout), ("", &ran.stderr)] {
             for line in text.lines() {

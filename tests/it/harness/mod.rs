@@ -30,7 +30,7 @@ macro_rules! trials {
 }
 
 /// One test.
-pub(crate) fn trial(module: &str, name: &str, test: fn() -> Outcome) -> Trial {
+pub(crate) fn trial(module: &str, name: &str, test: impl FnOnce() -> Outcome + Send + 'static) -> Trial {
     let module = module.split_once("::").map_or(module, |(_, rest)| rest);
     Trial::ignorable_test(format!("{module}::{name}"), move || match test() {
         Ok(()) => Ok::<_, Failed>(Completion::Completed),
