@@ -61,6 +61,11 @@ pub enum Event<'a> {
         /// How many there are.
         total: usize,
     },
+    /// The server crashed before these were on its disk, and took them back with their rows in the ledger; they are done again.
+    TakenBack {
+        /// Which, in the order in which they had been done.
+        done: &'a [Done],
+    },
     /// Another runner has the lock; this one asks again in a moment.
     Waiting {
         /// Who has it.
@@ -124,6 +129,13 @@ impl fmt::Display for Event<'_> {
                 let verb = if done.direction == Direction::Up { "applied" } else { "undone" };
                 write!(f, "[{position}/{total}] {verb} {}", done.id)?;
                 done.elapsed.map_or(Ok(()), |elapsed| write!(f, " in {elapsed:.1?}"))
+            }
+            Self::TakenBack { done } => {
+                let (first, count) = (done.first().map_or("", |done| done.id.as_str()), done.len());
+                write!(
+                    f,
+                    "the server crashed before it had written {count} of them to disk, from {first} on; they are done again"
+                )
             }
             Self::Waiting { holder: Some(holder), waited } => {
                 write!(f, "waiting for the migration lock for {} s; it is held by {holder}", waited.as_secs())

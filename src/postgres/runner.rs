@@ -174,7 +174,7 @@ impl<'a, 'l> Run<'a, 'l> {
         }
         self.check_suits(&plan)?;
         self.migrator.say(&Event::Planned { direction: self.direction, total: self.total });
-        let (mut width, mut tries, mut moves) = (1, 0, 0);
+        let (mut width, mut tries, mut moves, mut lost) = (1, 0, 0, false);
         while !plan.steps.is_empty() {
             let (done_before, started) = (self.done.len(), Instant::now());
             match self.next(&plan.steps, width) {
@@ -223,10 +223,16 @@ impl<'a, 'l> Run<'a, 'l> {
                         return Err(RunErrorKind::Interrupted(Interruption::LedgerMoves));
                     }
                 }
-                Outcome::Lost(reason) => self.reconnect(&reason)?,
+                Outcome::Lost(reason) => {
+                    self.reconnect(&reason)?;
+                    lost = true;
+                }
             }
             // The ledger may have changed: plan again, for what is left of the goal.
             self.read()?;
+            if std::mem::take(&mut lost) {
+                self.take_back();
+            }
             let left = self.plan_again(set, &goal)?;
             self.count_what_others_did(&plan, &left);
             plan = left;
@@ -257,6 +263,19 @@ impl<'a, 'l> Run<'a, 'l> {
             return Err(moved());
         }
         Ok(plan)
+    }
+
+    /// What was committed without waiting for the disk is gone if the server crashed since, and with it the ledger's row.
+    fn take_back(&mut self) {
+        let gone = |done: &Done| {
+            let applied = self.history.get(done.version).is_some_and(|row| row.state == State::Applied);
+            applied != (done.direction == Direction::Up)
+        };
+        let (lost, kept): (Vec<Done>, Vec<Done>) = std::mem::take(&mut self.done).into_iter().partition(gone);
+        self.done = kept;
+        if !lost.is_empty() {
+            self.migrator.say(&Event::TakenBack { done: &lost });
+        }
     }
 
     /// Steps that are no longer to do were done by another runner, or by this one before its connection broke.

@@ -69,7 +69,8 @@ impl Steps {
                 let elapsed = done.elapsed.map(|elapsed| format!("  {}", duration(elapsed))).unwrap_or_default();
                 let width = total.to_string().len();
                 self.line(&format!("  {verb} [{position:>width$}/{total}] {}{elapsed}", done.id));
-                self.bar.inc(1);
+                // Not one more: after a crash of the server it may go back.
+                self.bar.set_position(u64::try_from(*position).unwrap_or(u64::MAX));
                 if position == total {
                     self.bar.finish_and_clear();
                 }

@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, IsTerminal, stdin};
 
+use postgres::SimpleQueryMessage;
 use stairwell::build::is_ci;
 use stairwell::postgres::Database;
 
@@ -130,13 +131,18 @@ fn wrong_name(database: &Database) -> Failure {
     Failure::new(Code::Refused, format!("the name given is not that of {database}; nothing was done"))
 }
 
-/// The database's own mark, read from itself.
+/// The database's own mark, read from itself: in one message, so that it works through a pooler, whose next client sees nothing of the
+/// search path, and with nothing named that another schema could have.
 pub(super) fn mark(database: &Database) -> Result<Option<String>, Failure> {
-    let row = database.connect()?.query_opt(MARK, &[]).map_err(|error| {
+    let question = format!("BEGIN; SET LOCAL search_path = pg_catalog, pg_temp; {MARK}; COMMIT");
+    let replies = database.connect()?.simple_query(&question).map_err(|error| {
         let what = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
         Failure::new(Code::Failed, format!("looking at the database failed, and nothing was done: {what}"))
     })?;
-    Ok(row.map(|row| row.get(0)))
+    Ok(replies.iter().find_map(|reply| match reply {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    }))
 }
 
 #[cfg(test)]

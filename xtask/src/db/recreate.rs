@@ -165,7 +165,13 @@ fn maintenance(database: &Database) -> Result<Client, Failure> {
     let mut last = None;
     for name in ["postgres", "template1"] {
         match database.with_name(name).connect() {
-            Ok(client) => return Ok(client),
+            Ok(mut client) => {
+                // This session's own: no schema but the catalog is asked for a name or an operator.
+                client.batch_execute("SET search_path = pg_catalog, pg_temp").map_err(|error| {
+                    Failure::new(Code::Failed, format!("looking at the server failed, and nothing was done: {error}"))
+                })?;
+                return Ok(client);
+            }
             // No server at all: said of the database that was asked for.
             Err(error) if error.sqlstate().is_none() => return Err(database.connect().err().unwrap_or(error).into()),
             Err(error) => last = Some(error),
