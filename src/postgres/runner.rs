@@ -20,8 +20,10 @@ use crate::version::Version;
 
 /// How often the ledger may be found changed by another runner without a step of progress here.
 const MOST_MOVES: u32 = 100;
-/// How long a message should take, so that progress is seen to move.
-const QUICK: Duration = Duration::from_millis(250);
+/// A message that takes less time than this may be followed by one of twice as many migrations.
+const QUICK: Duration = Duration::from_millis(500);
+/// After one that takes more, half as many follow: progress has to be seen to move.
+const SLOW: Duration = Duration::from_secs(2);
 /// Migrations in one message, at most.
 const WIDEST: usize = 128;
 
@@ -182,9 +184,9 @@ impl<'a, 'l> Run<'a, 'l> {
                     (tries, moves) = (0, 0);
                     // Wide enough to save round trips, and short enough for progress to move.
                     let elapsed = started.elapsed();
-                    if elapsed < QUICK / 2 {
+                    if elapsed < QUICK {
                         width = (width * 2).min(WIDEST);
-                    } else if elapsed > QUICK {
+                    } else if elapsed > SLOW {
                         width = (width / 2).max(1);
                     }
                     plan.steps.drain(..times.len());
