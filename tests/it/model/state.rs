@@ -73,6 +73,8 @@ pub(super) struct Model {
     pub(super) rows: BTreeMap<u64, Row>,
     /// Invalid indexes.
     pub(super) debris: BTreeSet<u64>,
+    /// Valid indexes.
+    pub(super) built: BTreeSet<u64>,
     /// Whether `shop.base` has a value twice, so that no unique index can be built.
     pub(super) duplicates: bool,
 }
@@ -233,8 +235,13 @@ impl Model {
     fn apply(&mut self, step: Step) -> bool {
         match step {
             Step::Up(version, File { up, down }) => {
-                // A build looks for what an earlier one left, and clears it away.
                 let builds = up.kind == Kind::Index;
+                // What an interrupted run has built from another text is not this text's.
+                let edited = self.rows.get(&version).is_some_and(|row| !row.up.is_same_code(&up));
+                if builds && edited && self.built.contains(&version) {
+                    return false;
+                }
+                // A build looks for what an earlier one left, and clears it away.
                 if builds {
                     self.debris.remove(&version);
                 }
@@ -248,11 +255,13 @@ impl Model {
                     return false;
                 }
                 self.rows.insert(version, Row { up, down, state: State::Applied, progress: 0 });
+                self.built.extend(builds.then_some(version));
                 true
             }
             Step::Down(_, Kind::Table, Down { fails: true, .. }) => false,
             Step::Down(version, ..) => {
                 self.debris.remove(&version);
+                self.built.remove(&version);
                 self.rows.remove(&version);
                 true
             }

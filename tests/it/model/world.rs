@@ -152,23 +152,27 @@ impl World {
 
     /// Waits until no session but this one is left: what a dead client's message goes on to do is done then, and no lock is held.
     fn await_end_of_sessions(&mut self) {
+        let question = "select (select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() \
+                        and backend_type = 'client backend'), (select count(*) from pg_locks l join pg_database d on d.oid = l.database \
+                        where l.locktype = 'advisory' and d.datname = current_database())";
         let started = Instant::now();
+        let mut pause = Duration::from_millis(1);
         loop {
-            let others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
-            if self.client.query_one(others, &[]).unwrap().get::<_, i64>(0) == 0 {
-                break;
+            let counts = self.rows(question);
+            if number(&counts[0], 0) == 0 {
+                assert_eq!(number(&counts[0], 1), 0, "an advisory lock is left");
+                return;
             }
             assert!(started.elapsed() < Duration::from_secs(60), "a session of a run stays after its end");
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(16));
         }
-        let locks = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())";
-        assert_eq!(self.client.query_one(locks, &[]).unwrap().get::<_, i64>(0), 0, "an advisory lock is left");
     }
 
     pub(super) fn look(&mut self) -> Seen {
         let mut seen = Seen::default();
         let ledger = "select to_regclass('stairwell.ledger') is not null";
-        if self.client.query_one(ledger, &[]).unwrap().get(0) {
+        if text(&self.rows(ledger)[0], 0) == "t" {
             for row in self.rows("select version, checksum, state, progress, down_script from stairwell.ledger") {
                 let state = match text(&row, 2).as_str() {
                     "applied" => State::Applied,
