@@ -10,6 +10,7 @@
 mod commands;
 mod crash_matrix;
 mod documents;
+mod durability;
 mod faults;
 mod harness;
 mod histories;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     commands::add(&mut trials);
     crash_matrix::add(&mut trials);
+    durability::add(&mut trials);
     faults::add(&mut trials);
     histories::add(&mut trials);
     model::add(&mut trials);
