@@ -33,6 +33,8 @@ pub(super) struct Window {
 /// One step in a message.
 #[derive(Debug)]
 struct Part {
+    /// The index of the statement that takes the lock, where it begins a transaction.
+    begin: Option<usize>,
     /// Characters of the message before the script.
     before: usize,
     /// Characters of the message before what follows the script.
@@ -81,6 +83,8 @@ struct Position {
     begins: bool,
     ends: bool,
     last: bool,
+    /// The one before it in the message.
+    after: Option<Version>,
 }
 
 impl Window {
@@ -104,8 +108,13 @@ impl Window {
         let mut head = terms.head;
         for (n, step) in steps.iter().enumerate() {
             let fence = if any || constraints(step) { Fence::Open } else { Fence::Closed };
-            let place =
-                Position { begins: !together || n == 0, ends: !together || n + 1 == len, last: n + 1 == terms.left };
+            let after = (n > 0).then(|| steps[n - 1].version);
+            let place = Position {
+                begins: !together || n == 0,
+                ends: !together || n + 1 == len,
+                last: n + 1 == terms.left,
+                after,
+            };
             window.push(step, terms, head, fence, place);
             head = head_after(n);
         }
@@ -117,15 +126,24 @@ impl Window {
         if place.begins {
             self.statement(BEGIN);
         }
-        self.statement(&format!("SET LOCAL lock_timeout = {timeout};\n"));
+        let lock_timeout = format!("SET LOCAL lock_timeout = {timeout};\n");
+        self.statement(&lock_timeout);
         for (name, value) in terms.settings {
             self.statement(&format!("SET LOCAL {name} = {value};\n"));
         }
-        self.statement(&terms.ledger.guard_step(step, head));
-        self.statement(&match step.direction {
-            Direction::Up => terms.ledger.begin_up(step, terms.program, fence),
-            Direction::Down => terms.ledger.time_down(step, fence),
+        // The lock is the transaction's, so in a common one nothing changes between its migrations.
+        let begin = place.begins.then(|| {
+            self.statement(&terms.ledger.begin_step(step, head));
+            self.statements - 1
         });
+        // Only what the lexer sees can end a transaction: in a function or a DO block the server refuses it (2D000).
+        let marked = step.script.controls_transaction;
+        if marked {
+            self.statement(&match step.direction {
+                Direction::Up => terms.ledger.begin_up(step, terms.program, fence),
+                Direction::Down => terms.ledger.mark_down(step, fence),
+            });
+        }
         let (before, first) = (self.characters, self.statements);
         let script = step.script.to_send();
         self.text(&script);
@@ -136,11 +154,16 @@ impl Window {
         for statement in RESTORE {
             self.statement(statement);
         }
+        // RESET ALL took it back, and the ledger may be locked.
+        self.statement(&lock_timeout);
         if !place.last {
             self.statement("SET LOCAL synchronous_commit = off;\n");
         }
         let finish = self.statements;
-        self.statement(&terms.ledger.finish(step));
+        self.statement(&match step.direction {
+            Direction::Up if !marked => terms.ledger.applied(step, terms.program, place.after),
+            _ => terms.ledger.finish(step, marked),
+        });
         if place.ends {
             // What the script deferred to the commit fails here, and is blamed on it. Between the scripts of a common transaction it would
             // change for the next ones what is deferred.
@@ -148,7 +171,7 @@ impl Window {
             self.statement("COMMIT;\n");
         }
         let (count, end) = (step.script.statements.len(), self.statements - 1);
-        self.parts.push(Part { before, behind, first, count, finish, end });
+        self.parts.push(Part { begin, before, behind, first, count, finish, end });
     }
 
     fn text(&mut self, text: &str) {
@@ -164,6 +187,12 @@ impl Window {
     /// How many steps it has.
     pub(super) fn len(&self) -> usize {
         self.parts.len()
+    }
+
+    /// Whether this statement takes the lock.
+    pub(super) fn begins_with(&self, statement: usize) -> bool {
+        let n = self.parts.partition_point(|part| part.end < statement);
+        self.parts.get(n).is_some_and(|part| part.begin == Some(statement))
     }
 
     /// The step whose ledger row this statement finishes.

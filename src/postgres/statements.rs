@@ -100,7 +100,7 @@ impl Alone<'_, '_> {
         self.session.send(&RESTORE.concat())?;
         // Whoever takes the lock now sees this migration under way; but it must not have been lost while it ran.
         holder.send("SELECT 1")?;
-        let finish = self.migrator.ledger.finish(step);
+        let finish = self.migrator.ledger.finish(step, true);
         self.session.send(&finish)?;
         holder.send("COMMIT")?;
         Ok(elapsed)

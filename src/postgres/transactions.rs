@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::blocker::Watch;
 use super::error::RunErrorKind;
 use super::failure::{Place, ScriptFailure};
-use super::ledger::{FENCE, LEDGER_MOVED, LOCK_IS_HELD};
+use super::ledger::{ENDED_EARLY, LEDGER_MOVED, LOCK_IS_HELD, Stamp};
 use super::message::{Location, Terms, Window};
 use super::migrator::Transactions;
 use super::runner::{Outcome, Run};
@@ -63,23 +63,27 @@ impl Run<'_, '_> {
         };
         let window = Window::of(near, &terms, |n| heads.get(n).copied().flatten());
         let mut times: Vec<Option<Duration>> = vec![None; window.len()];
-        let mut rows_of_ledger = vec![false; window.len()];
-        let mut committed = 0;
+        let mut recorded = vec![false; window.len()];
+        let (mut began, mut committed) = (None, 0);
         let watch = self.watch(near);
         let on_reply = |reply| match reply {
             Reply::Row(statement, row) => {
-                if let Some(n) = window.finished_by(statement) {
-                    rows_of_ledger[n] = true;
-                    let micros = row.into_iter().next().flatten().and_then(|micros| micros.parse().ok());
-                    times[n] = micros.map(Duration::from_micros);
+                if window.begins_with(statement) {
+                    began = Stamp::of_row(&row);
+                } else if let Some(n) = window.finished_by(statement)
+                    && let (Some(before), Some(now)) = (began, Stamp::of_row(&row))
+                {
+                    recorded[n] = now.transaction == before.transaction;
+                    times[n] = now.now.checked_sub(before.now).map(Duration::from_micros);
+                    began = Some(now);
                 }
             }
             Reply::Complete(statement) => committed = window.committed_by(statement).unwrap_or(committed),
         };
         // A wait is short here, and the next try names who was waited for.
         let sent = self.session.send_watched(&window.text, &watch, on_reply, |_| {});
-        // A script that left its transaction took the ledger's row with it, or let it stand without its end.
-        let escaped = (0..committed).find(|n| !rows_of_ledger[*n]);
+        // A script that left its transaction took the ledger's row with it, or had it written in another one.
+        let escaped = (0..committed).find(|n| !recorded[*n]);
         for (n, step) in steps.iter().enumerate().take(escaped.unwrap_or(committed)) {
             self.record(step);
             self.finished(step, times[n]);
@@ -88,6 +92,10 @@ impl Run<'_, '_> {
             self.unflushed = committed < steps.len();
         }
         if let Some(n) = escaped {
+            if self.direction == Direction::Up {
+                let unbegin = self.migrator.ledger.unbegin(&steps[n]);
+                let _ = self.session.send(&format!("ROLLBACK; {unbegin}"));
+            }
             return Outcome::Script(Box::new(escape(&steps[n])));
         }
         let Err(failed) = sent else {
@@ -119,11 +127,11 @@ impl Run<'_, '_> {
                 let (Some(step), Some(error)) = (steps.get(n), failed.error.as_db_error()) else {
                     return Outcome::Refused(RunErrorKind::server("the run", &failed.error));
                 };
-                if error.constraint() == Some(FENCE) {
+                if failed.code() == ENDED_EARLY {
                     return Outcome::Script(Box::new(early_commit(step, &place)));
                 }
                 let mut failure = ScriptFailure::new(step.id(), &step.script, &place, error);
-                if place == Place::End && window.len() > 1 {
+                if place == Place::End && self.migrator.transactions == Transactions::Single {
                     failure = failure
                         .note("in a single transaction this is checked once: it may be an earlier script's doing");
                 }
