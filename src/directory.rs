@@ -8,6 +8,7 @@ use walkdir::WalkDir;
 
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::lock::LOCK_FILE;
+use crate::parallel;
 use crate::set::{Inspection, Source};
 
 /// A folder of migrations cannot be read at all.
@@ -32,7 +33,7 @@ pub(crate) fn inspect_as(folder: &Path, shown: &Path) -> Result<Inspection, Fold
     if !fs::metadata(folder).map_err(error)?.is_dir() {
         return Err(error(io::Error::new(io::ErrorKind::NotADirectory, "it is not a folder")));
     }
-    let (mut sources, mut findings) = (Vec::new(), Vec::new());
+    let (mut files, mut findings) = (Vec::new(), Vec::new());
     for entry in WalkDir::new(folder).min_depth(1).max_depth(1).sort_by_file_name() {
         let entry = entry.map_err(|e| error(e.into()))?;
         let path = shown.join(entry.file_name()).display().to_string();
@@ -68,11 +69,17 @@ pub(crate) fn inspect_as(folder: &Path, shown: &Path) -> Result<Inspection, Fold
             );
             continue;
         }
-        match fs::read(entry.path()) {
-            Ok(bytes) => sources.push(Source { file: file.to_owned(), path, bytes: bytes.into() }),
-            Err(error) => {
-                findings.push(Diagnostic::error(Rule::Unreadable, format!("cannot be read: {error}")).at(path));
-            }
+        files.push((file.to_owned(), path, entry.into_path()));
+    }
+    let read = parallel::map(files, |(file, path, place)| match fs::read(place) {
+        Ok(bytes) => Ok(Source { file, path, bytes: bytes.into() }),
+        Err(error) => Err(Diagnostic::error(Rule::Unreadable, format!("cannot be read: {error}")).at(path)),
+    });
+    let mut sources = Vec::with_capacity(read.len());
+    for source in read {
+        match source {
+            Ok(source) => sources.push(source),
+            Err(finding) => findings.push(finding),
         }
     }
     Ok(Inspection::of(sources, findings, &shown.join(LOCK_FILE).display().to_string()))

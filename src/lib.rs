@@ -37,6 +37,7 @@ mod embedded;
 pub mod local;
 pub mod lock;
 pub mod migration;
+mod parallel;
 pub mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;

@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, Rule, Severity};
 use crate::directory::{self, FolderError};
 use crate::lock::{LOCK_FILE, Lock};
 use crate::migration::{Direction, FileName, Migration, Script, file_name};
+use crate::parallel;
 use crate::version::Version;
 
 /// A file as it was found, not yet looked into.
@@ -117,7 +118,7 @@ impl Inspection {
         let mut inspection = Self { findings, ..Self::default() };
         let mut scripts: BTreeMap<Version, Vec<(FileName, Script)>> = BTreeMap::new();
         let mut lower_case: BTreeMap<String, String> = BTreeMap::new();
-        let mut lock_source = None;
+        let (mut lock_source, mut named) = (None, Vec::new());
         // A file that is there and could not be read has its own finding, and is not gone.
         let mut present: BTreeSet<String> = inspection
             .findings
@@ -144,19 +145,23 @@ impl Inspection {
                 );
             }
             match file_name(&source.file) {
-                Ok(name) => {
-                    let (script, found) = Script::parse(source.file, source.path, &source.bytes, name.direction);
-                    inspection.findings.extend(found);
-                    if let Some(script) = script {
-                        scripts.entry(name.version).or_default().push((name, script));
-                    }
-                }
+                Ok(name) => named.push((name, source)),
                 Err(why) => inspection.findings.push(
                     Diagnostic::error(Rule::FileName, format!("`{}` is not the name of a migration: {why}", source.file))
                         .at(source.path)
                         .note("a migration is `<version>_<name>.up.sql` with `<version>_<name>.down.sql`, and nothing else belongs here but the lock, a README and dot files")
                         .help("rename it (`cargo xtask db new <name>` makes good names), or move it elsewhere"),
                 ),
+            }
+        }
+        let parsed = parallel::map(named, |(name, source)| {
+            let (script, found) = Script::parse(source.file, source.path, &source.bytes, name.direction);
+            (name, script, found)
+        });
+        for (name, script, found) in parsed {
+            inspection.findings.extend(found);
+            if let Some(script) = script {
+                scripts.entry(name.version).or_default().push((name, script));
             }
         }
         for (version, scripts) in scripts {

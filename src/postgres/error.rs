@@ -293,13 +293,13 @@ impl RunError {
             // A second redo would undo what is newest now, which is another migration.
             RunErrorKind::Script(failure) if self.undone > 0 => Some(format!(
                 "{counted}; {}; what is not applied again is pending: `cargo xtask db up` goes on (another `redo` would undo an older one)",
-                failure.aftermath()
+                failure.aftermath(self.direction)
             )),
             RunErrorKind::Script(failure) if self.transactions == Transactions::Single => Some(format!(
                 "{counted}; {} was rolled back, and with it all of this run; nothing else changed",
                 failure.id()
             )),
-            RunErrorKind::Script(failure) => Some(format!("{counted}; {}", failure.aftermath())),
+            RunErrorKind::Script(failure) => Some(format!("{counted}; {}", failure.aftermath(self.direction))),
             _ => Some(format!("{counted}; nothing else changed")),
         }
     }

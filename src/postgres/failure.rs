@@ -8,7 +8,7 @@ use tokio_postgres::error::{DbError, ErrorPosition};
 
 use super::error::Holder;
 use crate::diagnostic::{Color, Diagnostic, Rule};
-use crate::migration::{Mode, Script};
+use crate::migration::{Direction, Mode, Script};
 use crate::sql::{Position, byte_of_char};
 
 /// Where in a script the server stopped.
@@ -149,12 +149,15 @@ impl ScriptFailure {
         Position::of(&self.text, self.span.start)
     }
 
-    /// What is true of this migration now.
-    pub(super) fn aftermath(&self) -> String {
+    /// What is true of this migration now, after its script forward or back has failed.
+    pub(super) fn aftermath(&self, direction: Direction) -> String {
         if let Some(sentence) = &self.aftermath {
             return sentence.clone();
         }
         match (self.mode, self.kept) {
+            (Mode::Transaction, _) if direction == Direction::Down => {
+                format!("{} is still applied: its way back failed and was rolled back; nothing else changed", self.id)
+            }
             (Mode::Transaction, _) => format!("{} was rolled back; nothing else changed", self.id),
             (Mode::Statements, 0) => format!("{} did nothing; nothing else changed", self.id),
             (Mode::Statements, kept) => {
@@ -254,7 +257,10 @@ fn help(sqlstate: &str) -> Option<&'static str> {
             "a procedure or a DO block ends the transaction; a migration runs in one with its ledger row, so take the COMMIT or ROLLBACK out"
         }
         "55P03" => {
-            "a session holds a lock on the table: find it in pg_stat_activity, or give the script more time with `-- stairwell: lock-timeout 30s`"
+            "let the session that has the lock finish, or end it with `SELECT pg_terminate_backend(<its pid>)` (pg_stat_activity lists all), and run again; `-- stairwell: lock-timeout 30s` gives the script more time"
+        }
+        "40P01" => {
+            "others take these locks in another order: run it again when there is less traffic, or take them first, in their order (`LOCK TABLE …`)"
         }
         "55P04" => "a new enum value can be used only after its migration has committed: use it in a later migration",
         "25001" => {
@@ -290,6 +296,6 @@ mod tests {
             ScriptFailure::of_outcome("1_a", &script, &Place::Statement(0), "the index `i` is invalid".to_owned())
                 .note("an earlier run left it");
         insta::assert_snapshot!(failure);
-        assert_eq!(failure.aftermath(), "1_a did nothing; nothing else changed");
+        assert_eq!(failure.aftermath(Direction::Up), "1_a did nothing; nothing else changed");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::Holder;
+use super::facts::{Facts, Stamp};
 use super::session::Row;
 use crate::checksum::Checksum;
 use crate::migration::{Direction, Mode, is_name};
@@ -53,57 +54,6 @@ pub(super) enum Fence {
 pub(super) struct Read {
     pub(super) history: History,
     pub(super) facts: Facts,
-}
-
-/// What a session is like.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
-    /// `standard_conforming_strings`: where it is off, the lexer and the server disagree about backslashes.
-    pub(super) standard_strings: bool,
-    pub(super) in_recovery: bool,
-    /// `default_transaction_read_only`: someone wants no changes here.
-    pub(super) read_only: bool,
-    /// The server process. Behind a pooler it is another one from transaction to transaction.
-    pub(super) pid: String,
-    /// As `server_version_num`: 150018 is 15.18.
-    pub(super) version: u32,
-    /// The words of `version()`, which name the system that the server runs on.
-    pub(super) platform: String,
-}
-
-impl Facts {
-    const COLUMNS: &str = "pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.pg_is_in_recovery(), \
-        pg_catalog.current_setting('default_transaction_read_only'), pg_catalog.pg_backend_pid(), \
-        pg_catalog.current_setting('server_version_num'), pg_catalog.version()";
-
-    fn of_row(row: Row) -> Self {
-        let mut values = row.into_iter().map(Option::unwrap_or_default);
-        let mut next = || values.next().unwrap_or_default();
-        Self {
-            standard_strings: next() == "on",
-            in_recovery: next() == "t",
-            read_only: next() == "on",
-            pid: next(),
-            version: next().parse().unwrap_or_default(),
-            platform: next(),
-        }
-    }
-
-    /// Time-outs of the role, the database or the server that must not end a migration by surprise; and where the server can tell that
-    /// its client has gone, it looks every second, so that a killed runner's statement does not go on for hours.
-    pub(super) fn settings(&self) -> Vec<(&'static str, &'static str)> {
-        let mut settings = vec![("statement_timeout", "0")];
-        if self.version >= 170_000 {
-            settings.push(("transaction_timeout", "0"));
-        }
-        // Elsewhere the server refuses the setting: src/backend/storage/ipc/waiteventset.c, WaitEventSetCanReportClosed.
-        let reports_closed =
-            ["linux", "darwin", "freebsd", "openbsd", "netbsd"].iter().any(|os| self.platform.contains(os));
-        if reports_closed && self.version >= if self.platform.contains("linux") { 140_000 } else { 150_000 } {
-            settings.push(("client_connection_check_interval", "1000"));
-        }
-        settings
-    }
 }
 
 impl Ledger {
@@ -378,26 +328,6 @@ impl Ledger {
 }
 
 const HELD: &str = "another runner holds the migration lock";
-
-/// In which transaction, and when by the server's clock, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) transaction: u64,
-    pub(super) now: u64,
-}
-
-impl Stamp {
-    const COLUMNS: &str = "pg_catalog.txid_current(), \
-        (extract(epoch FROM pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8";
-
-    /// From the last two values of a row.
-    pub(super) fn of_row(row: &Row) -> Option<Self> {
-        let [.., Some(transaction), Some(now)] = row.as_slice() else {
-            return None;
-        };
-        Some(Self { transaction: transaction.parse().ok()?, now: now.parse().ok()? })
-    }
-}
 
 /// Makes durable what this session committed asynchronously: WAL is written in order, so a commit that waits covers those before it.
 /// A transaction that writes nothing would not wait, so this writes a message into the WAL that nobody reads.

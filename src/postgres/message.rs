@@ -12,9 +12,10 @@ use crate::migration::{Direction, Mode};
 use crate::plan::Step;
 use crate::version::Version;
 
-/// What must not reach the next script or the ledger's row: constraints still to check, another role, settings, temporary tables.
-pub(super) const RESTORE: [&str; 4] =
-    ["RESET SESSION AUTHORIZATION;\n", "RESET ROLE;\n", "RESET ALL;\n", "DISCARD TEMP;\n"];
+/// Another role must reach neither the ledger's row nor the next script.
+pub(super) const RESET_ROLE: &[&str] = &["RESET SESSION AUTHORIZATION;\n", "RESET ROLE;\n"];
+/// Settings and temporary tables must not reach the next script.
+pub(super) const RESET_REST: &[&str] = &["RESET ALL;\n", "DISCARD TEMP;\n"];
 
 /// The most bytes of SQL in one message, so that a large script does not travel with a hundred others.
 const MOST_BYTES: usize = 1 << 20;
@@ -26,7 +27,7 @@ pub(super) struct Window {
     pub(super) text: String,
     commits: Transactions,
     characters: usize,
-    statements: usize,
+    count: usize,
     parts: Vec<Part>,
 }
 
@@ -104,7 +105,7 @@ impl Window {
         let together = terms.commits == Transactions::Single;
         let any = together && steps.iter().any(constraints);
         let mut window =
-            Self { text: String::new(), commits: terms.commits, characters: 0, statements: 0, parts: Vec::new() };
+            Self { text: String::new(), commits: terms.commits, characters: 0, count: 0, parts: Vec::new() };
         let mut head = terms.head;
         for (n, step) in steps.iter().enumerate() {
             let fence = if any || constraints(step) { Fence::Open } else { Fence::Closed };
@@ -126,15 +127,14 @@ impl Window {
         if place.begins {
             self.statement(BEGIN);
         }
-        let lock_timeout = format!("SET LOCAL lock_timeout = {timeout};\n");
-        self.statement(&lock_timeout);
+        self.statement(&format!("SET LOCAL lock_timeout = {timeout};\n"));
         for (name, value) in terms.settings {
             self.statement(&format!("SET LOCAL {name} = {value};\n"));
         }
         // The lock is the transaction's, so in a common one nothing changes between its migrations.
         let begin = place.begins.then(|| {
             self.statement(&terms.ledger.begin_step(step, head));
-            self.statements - 1
+            self.count - 1
         });
         // Only what the lexer sees can end a transaction: in a function or a DO block the server refuses it (2D000).
         let marked = step.script.controls_transaction;
@@ -144,33 +144,31 @@ impl Window {
                 Direction::Down => terms.ledger.mark_down(step, fence),
             });
         }
-        let (before, first) = (self.characters, self.statements);
+        let (before, first) = (self.characters, self.count);
         let script = step.script.to_send();
         self.text(&script);
         let behind = self.characters;
-        self.statements += step.script.statements.len();
+        self.count += step.script.statements.len();
         // A script may end without a semicolon, and in a comment.
         self.text("\n;\n");
-        for statement in RESTORE {
-            self.statement(statement);
-        }
-        // RESET ALL took it back, and the ledger may be locked.
-        self.statement(&lock_timeout);
-        if !place.last {
-            self.statement("SET LOCAL synchronous_commit = off;\n");
-        }
-        let finish = self.statements;
+        self.statements(RESET_ROLE);
+        // Before RESET ALL, which takes the lock time-out back as well: the ledger may be locked.
+        let finish = self.count;
         self.statement(&match step.direction {
             Direction::Up if !marked => terms.ledger.applied(step, terms.program, place.after),
             _ => terms.ledger.finish(step, marked),
         });
+        self.statements(RESET_REST);
+        if !place.last {
+            self.statement("SET LOCAL synchronous_commit = off;\n");
+        }
         if place.ends {
             // What the script deferred to the commit fails here, and is blamed on it. Between the scripts of a common transaction it would
             // change for the next ones what is deferred.
             self.statement("SET CONSTRAINTS ALL IMMEDIATE;\n");
             self.statement("COMMIT;\n");
         }
-        let (count, end) = (step.script.statements.len(), self.statements - 1);
+        let (count, end) = (step.script.statements.len(), self.count - 1);
         self.parts.push(Part { begin, before, behind, first, count, finish, end });
     }
 
@@ -181,7 +179,13 @@ impl Window {
 
     fn statement(&mut self, text: &str) {
         self.text(text);
-        self.statements += 1;
+        self.count += 1;
+    }
+
+    fn statements(&mut self, texts: &[&str]) {
+        for text in texts {
+            self.statement(text);
+        }
     }
 
     /// How many steps it has.

@@ -8,6 +8,7 @@ mod concurrent;
 mod database;
 mod error;
 mod event;
+mod facts;
 #[cfg(feature = "fail-points")]
 mod fail_point;
 mod failure;

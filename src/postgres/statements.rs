@@ -12,9 +12,10 @@ use super::concurrent::{Concurrent, Index};
 use super::database::Database;
 use super::error::RunErrorKind;
 use super::event::Event;
+use super::facts::Facts;
 use super::failure::{Place, ScriptFailure, byte_of_error};
-use super::ledger::{BEGIN, Facts, Fence};
-use super::message::RESTORE;
+use super::ledger::{BEGIN, Fence};
+use super::message::{RESET_REST, RESET_ROLE};
 use super::migrator::Migrator;
 use super::runner::Outcome;
 use super::session::{Failed, Row, Session};
@@ -97,7 +98,7 @@ impl Alone<'_, '_> {
             self.session.send(&progress)?;
         }
         let elapsed = started.elapsed();
-        self.session.send(&RESTORE.concat())?;
+        self.session.send(&[RESET_ROLE, RESET_REST].concat().concat())?;
         // Whoever takes the lock now sees this migration under way; but it must not have been lost while it ran.
         holder.send("SELECT 1")?;
         let finish = self.migrator.ledger.finish(step, true);
@@ -268,7 +269,7 @@ impl Alone<'_, '_> {
 
     /// Where the first statement was refused, nothing was done, and the ledger should say so.
     fn unbegin(&mut self, step: &Step<'_>, done: usize) -> Result<(), Stop> {
-        self.session.send(&RESTORE.concat())?;
+        self.session.send(&[RESET_ROLE, RESET_REST].concat().concat())?;
         if done == 0 {
             let unbegin = self.migrator.ledger.unbegin(step);
             self.session.send(&unbegin)?;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::blocker::Watch;
 use super::error::RunErrorKind;
+use super::facts::Stamp;
 use super::failure::{Place, ScriptFailure};
-use super::ledger::{ENDED_EARLY, LEDGER_MOVED, LOCK_IS_HELD, Stamp};
+use super::ledger::{ENDED_EARLY, LEDGER_MOVED, LOCK_IS_HELD};
 use super::message::{Location, Terms, Window};
 use super::migrator::Transactions;
 use super::runner::{Outcome, Run};
@@ -118,10 +119,13 @@ impl Run<'_, '_> {
         match (failed.code(), location) {
             (LOCK_IS_HELD, Location::Runner(_)) => Outcome::LockHeld,
             (LEDGER_MOVED, Location::Runner(_)) => Outcome::Moved,
-            // Done is done, and the plan has to be cut: that is what planning again does.
-            _ if committed > 0 => Outcome::Moved,
+            // Done is done, and the plan has to be cut: that is what planning again does. A script that is at fault need not run again.
+            (_, Location::Script(..)) if committed > 0 && passing => Outcome::Moved,
+            (_, Location::Runner(_) | Location::Unknown) if committed > 0 => Outcome::Moved,
             // Nothing of it is done. Those before the one that failed go first, and then that one alone.
-            (_, Location::Script(n, _) | Location::Runner(n)) if divisible && n > 0 => Outcome::TooWide(n),
+            (_, Location::Script(n, _) | Location::Runner(n)) if divisible && n > 0 && committed == 0 => {
+                Outcome::TooWide(n)
+            }
             (_, Location::Unknown) if divisible => Outcome::TooWide(window.len() / 2),
             (_, Location::Script(n, place)) => {
                 let (Some(step), Some(error)) = (steps.get(n), failed.error.as_db_error()) else {
