@@ -270,9 +270,19 @@ impl Diagnostic {
         for help in &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
-        match color {
+        let rendered = match color {
             Color::Never => Renderer::plain().render(&[group]),
             Color::Always => Renderer::styled().render(&[group]),
+        };
+        match (&self.path, &self.excerpt, &cut) {
+            // The renderer counts the column in the part of the line that it is given.
+            (Some(path), Some(excerpt), Some(cut)) if cut.column_moved => {
+                let (at, shown) =
+                    (Position::of(&excerpt.text, excerpt.span.start), Position::of(&cut.text, cut.span.start));
+                let place = |column: usize| format!("{path}:{}:{column}", at.line);
+                rendered.replacen(&place(shown.column), &place(at.column), 1)
+            }
+            _ => rendered,
         }
     }
 }
@@ -297,6 +307,8 @@ struct Cut {
     text: String,
     line: usize,
     span: Range<usize>,
+    /// Whether the line begins elsewhere.
+    column_moved: bool,
 }
 
 impl Cut {
@@ -317,7 +329,7 @@ impl Cut {
         // A carriage return that was cut may have been pointed at.
         let shift = |offset: usize| (offset - from + before.len()).min(text.len());
         let span = shift(start)..shift(end.max(start));
-        Self { text, line, span }
+        Self { text, line, span, column_moved: from > line_start }
     }
 }
 
@@ -350,5 +362,7 @@ mod tests {
         let text: Arc<str> = format!("{}here{}", "é".repeat(100_000), "é".repeat(100_000)).into();
         let rendered = Diagnostic::error(Rule::Empty, "x").at("f").pointing(&text, 200_000..200_004, "").to_string();
         assert!(rendered.len() < 1_500 && rendered.contains("here"), "{}", rendered.len());
+        // Where it is in the file, and not in what is shown of it.
+        assert!(rendered.contains(" --> f:1:100001\n  |\n1 | …"), "{rendered}");
     }
 }
