@@ -99,12 +99,10 @@ pub(crate) fn pressure() -> Option<u64> {
     text.lines().next()?.rsplit_once("total=")?.1.trim().parse().ok()
 }
 
-/// How long this thread has run on a processor: the first number of [schedstat][sched], Linux only.
-///
-/// [sched]: https://docs.kernel.org/scheduler/sched-stats.html
+/// How long this process has run on processors, with the threads that have ended.
 pub(crate) fn on_processor() -> Option<Duration> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
 }
 
 /// The processor time of all children that have ended and were waited for, of this process or another: [stat][stat], Linux only.

@@ -23,8 +23,8 @@ pub(super) struct Watch {
 /// Looks again and again, tells each time who blocks, and never ends: whoever waits for the message drops it. Without a second session
 /// there is nothing to see.
 pub(super) async fn look(config: &Config, watch: &Watch, mut seen: impl FnMut(Holder)) {
-    // Sooner than the first look has to be: to connect takes time as well.
-    tokio::time::sleep(watch.every / 2).await;
+    // To connect takes time as well; but most messages are answered before, and should cost no second session.
+    tokio::time::sleep(watch.every - (watch.every / 2).min(Duration::from_millis(100))).await;
     if let Ok((client, connection)) = config.connect(NoTls).await {
         let question = question(&watch.pid);
         let looking = async {

@@ -16,6 +16,8 @@ pub(super) struct Facts {
     pub(super) version: u32,
     /// The words of `version()`, which name the system that the server runs on.
     pub(super) platform: String,
+    /// Whether the ledger has its functions.
+    pub(super) functions: bool,
 }
 
 impl Facts {
@@ -33,6 +35,7 @@ impl Facts {
             pid: next(),
             version: next().parse().unwrap_or_default(),
             platform: next(),
+            functions: next() == "t",
         }
     }
 

@@ -89,10 +89,11 @@ impl Ledger {
     pub(super) fn read(&self, with_scripts: bool) -> String {
         let down = if with_scripts { "down_script" } else { "NULL" };
         format!(
-            "SELECT {};\n\
+            "SELECT {}, pg_catalog.to_regprocedure('{}') IS NOT NULL;\n\
              SELECT version, name, checksum, fingerprint, state, progress, \
              pg_catalog.to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), {down} FROM {} ORDER BY version",
             Facts::COLUMNS,
+            self.begin_signature(),
             self.quoted()
         )
     }
@@ -105,7 +106,8 @@ impl Ledger {
         Ok(Read { history: History { rows: history }, facts })
     }
 
-    /// Creates the ledger, in one transaction under the lock: `IF NOT EXISTS` alone fails when many do it at once (23505).
+    /// Creates the ledger, in one transaction under the lock: `IF NOT EXISTS` alone fails when many do it at once (23505). One that was made
+    /// before it had functions gets them.
     ///
     /// Types, functions and operators are named with their schema, here as in all of the runner's SQL: with another `search_path`, or
     /// with a temporary type of that name, `text` and `=` may be anybody's.
@@ -117,7 +119,7 @@ impl Ledger {
         format!(
             "{BEGIN}{guard}DO $stairwell$ BEGIN\n\
              IF pg_catalog.to_regnamespace('\"{schema}\"') IS NULL THEN CREATE SCHEMA \"{schema}\"; END IF;\n\
-             IF pg_catalog.to_regclass('{table}') IS NOT NULL THEN RETURN; END IF;\n\
+             IF pg_catalog.to_regclass('{table}') IS NULL THEN\n\
              CREATE TABLE {table} (\
              version pg_catalog.int8 PRIMARY KEY CHECK (version OPERATOR(pg_catalog.>) 0), \
              name pg_catalog.text NOT NULL, \
@@ -130,9 +132,11 @@ impl Ledger {
              started_at pg_catalog.timestamptz NOT NULL, \
              applied_at pg_catalog.timestamptz, \
              applied_by pg_catalog.text NOT NULL, \
-             applied_with pg_catalog.text NOT NULL, \
-             unfinished pg_catalog.bool NOT NULL DEFAULT false);\n\
+             applied_with pg_catalog.text NOT NULL);\n\
              COMMENT ON TABLE {table} IS 'What stairwell applied to this database, a row a migration. Written by stairwell only.';\n\
+             END IF;\n\
+             IF pg_catalog.to_regprocedure('{signature}') IS NOT NULL THEN RETURN; END IF;\n\
+             ALTER TABLE {table} ADD COLUMN unfinished pg_catalog.bool NOT NULL DEFAULT false;\n\
              CREATE FUNCTION {begin_step}(step pg_catalog.int8, head pg_catalog.int8, states pg_catalog.text[], expected pg_catalog.bool) \
              RETURNS pg_catalog.void LANGUAGE plpgsql AS $begin$ BEGIN\n\
              IF NOT {lock} THEN RAISE EXCEPTION USING ERRCODE = '{LOCK_IS_HELD}', MESSAGE = '{HELD}'; END IF;\n\
@@ -153,9 +157,14 @@ impl Ledger {
             schema = self.schema,
             table = self.quoted(),
             begin_step = self.function("begin"),
+            signature = self.begin_signature(),
             fence = self.function("fence"),
             lock = self.try_lock(),
         )
+    }
+
+    fn begin_signature(&self) -> String {
+        format!("{}(pg_catalog.int8,pg_catalog.int8,pg_catalog.text[],pg_catalog.bool)", self.function("begin"))
     }
 
     /// The name of a function that belongs to it.

@@ -299,10 +299,11 @@ impl<'a, 'l> Run<'a, 'l> {
 
     /// Does the first step, or the first few that go in one message.
     fn next(&mut self, steps: &[Step<'_>], width: usize) -> Outcome {
-        if !self.ledger_exists {
+        // One that an earlier build made is there, and lacks its functions.
+        if !self.ledger_exists || !self.facts.functions {
             let create = self.ledger().create();
             match self.session.send(&create) {
-                Ok(_) => self.ledger_exists = true,
+                Ok(_) => (self.ledger_exists, self.facts.functions) = (true, true),
                 Err(failed) => {
                     let doing = format!("creating the ledger `{}`", self.ledger());
                     return self.runner_failed(&failed, doing);

@@ -173,7 +173,7 @@ impl Run<'_, '_> {
         let shortest = own.map_or(self.migrator.lock_timeout, |own| own.min(self.migrator.lock_timeout));
         Watch {
             pid: self.facts.pid.clone(),
-            every: (shortest / 2).clamp(Duration::from_millis(20), Duration::from_millis(500)),
+            every: (shortest / 2).clamp(Duration::from_millis(20), Duration::from_secs(1)),
         }
     }
 }

@@ -39,6 +39,7 @@ crate::trials!(
     a_build_that_waits_for_an_old_transaction_names_it,
     a_way_back_that_fails_keeps_what_came_before_it,
     a_way_back_blames_a_deferred_violation_on_its_script,
+    a_ledger_of_an_earlier_build_gets_what_it_lacks,
 );
 
 const DOWN: &str = "select 1;";
@@ -610,5 +611,17 @@ fn a_way_back_blames_a_deferred_violation_on_its_script() -> Outcome {
     assert!(error.to_string().contains("23503") && error.to_string().contains("3_c.down.sql"), "{error}");
     assert!(error.to_string().contains("2 of 5 undone; 3_c is still applied"), "{error}");
     assert_eq!(database.applied(), ["1", "2", "3"]);
+    Ok(())
+}
+
+fn a_ledger_of_an_earlier_build_gets_what_it_lacks() -> Outcome {
+    let database = TestDatabase::new()?;
+    up(&database, &tables(2));
+    let earlier = "DROP FUNCTION stairwell.ledger_begin, stairwell.ledger_fence CASCADE; ALTER TABLE stairwell.ledger DROP COLUMN unfinished";
+    database.client().batch_execute(earlier).unwrap();
+    assert_eq!(up(&database, &tables(4)), ["3_t", "4_t"]);
+    database.client().batch_execute(earlier).unwrap();
+    let down = Migrator::new(&tables(4)).down(database.database(), Target::Base).unwrap();
+    assert_eq!((down.done.len(), database.applied()), (4, Vec::new()));
     Ok(())
 }
