@@ -24,7 +24,7 @@ pub(super) struct Watch {
 /// there is nothing to see.
 pub(super) async fn look(config: &Config, watch: &Watch, mut seen: impl FnMut(Holder)) {
     // To connect takes time as well; but most messages are answered before, and should cost no second session.
-    tokio::time::sleep(watch.every - (watch.every / 2).min(Duration::from_millis(100))).await;
+    tokio::time::sleep(watch.every.saturating_sub((watch.every / 2).min(Duration::from_millis(100)))).await;
     if let Ok((client, connection)) = config.connect(NoTls).await {
         let question = question(&watch.pid);
         let looking = async {

@@ -6,7 +6,7 @@ mod down;
 mod lock;
 mod locked;
 mod new;
-mod no_transaction;
+pub(crate) mod no_transaction;
 pub(crate) mod output;
 mod private_server;
 mod redo;

@@ -14,15 +14,15 @@ crate::trials!(
     an_unfinished_migration_is_neither_undone_nor_stepped_over,
 );
 
-const TABLE: Files<'_> = ("1_t", "create table t (i int, s text);", "drop table t;");
-const INDEX: Files<'_> = (
+pub(crate) const TABLE: Files<'_> = ("1_t", "create table t (i int, s text);", "drop table t;");
+pub(crate) const INDEX: Files<'_> = (
     "2_index",
     "-- stairwell: no-transaction\ncreate unique index concurrently t_i on t (i);\n",
     "-- stairwell: no-transaction\ndrop index concurrently t_i;\n",
 );
 
 /// Whether the index is there, and valid.
-fn index(case: &Case) -> &'static str {
+pub(crate) fn index(case: &Case) -> &'static str {
     match case.database.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('t_i')").as_str() {
         "t" => "valid",
         "f" => "invalid",

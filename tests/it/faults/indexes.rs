@@ -3,7 +3,8 @@
 use std::process::Stdio;
 
 use super::until;
-use crate::commands::case::{Case, Files};
+use crate::commands::case::Case;
+use crate::commands::no_transaction::{INDEX, TABLE, index};
 use crate::harness::{Outcome, xtask};
 
 crate::trials!(
@@ -11,22 +12,6 @@ crate::trials!(
     f28_the_client_is_killed_while_an_index_is_built,
     f29_killed_between_the_index_and_its_record,
 );
-
-const TABLE: Files<'_> = ("1_t", "create table t (i int, s text);", "drop table t;");
-const INDEX: Files<'_> = (
-    "2_index",
-    "-- stairwell: no-transaction\ncreate unique index concurrently t_i on t (i);\n",
-    "-- stairwell: no-transaction\ndrop index concurrently t_i;\n",
-);
-
-/// Whether the index is there, and valid.
-fn index(case: &Case) -> &'static str {
-    match case.database.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('t_i')").as_str() {
-        "t" => "valid",
-        "f" => "invalid",
-        _ => "absent",
-    }
-}
 
 fn f26_a_unique_index_on_duplicates() -> Outcome {
     for if_not_exists in ["", "if not exists "] {
