@@ -2,14 +2,23 @@
 
 use super::session::Row;
 
+/// Whether a server takes changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Changes {
+    #[default]
+    Taken,
+    /// It follows another one.
+    Standby,
+    /// `default_transaction_read_only` is on.
+    Unwanted,
+}
+
 /// What a session is like.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     /// `standard_conforming_strings`: where it is off, the lexer and the server disagree about backslashes.
     pub(super) standard_strings: bool,
-    pub(super) in_recovery: bool,
-    /// `default_transaction_read_only`: someone wants no changes here.
-    pub(super) read_only: bool,
+    pub(super) changes: Changes,
     /// The server process. Behind a pooler it is another one from transaction to transaction.
     pub(super) pid: String,
     /// As `server_version_num`: 150018 is 15.18.
@@ -30,8 +39,11 @@ impl Facts {
         let mut next = || values.next().unwrap_or_default();
         Self {
             standard_strings: next() == "on",
-            in_recovery: next() == "t",
-            read_only: next() == "on",
+            changes: match (next().as_str(), next().as_str()) {
+                ("t", _) => Changes::Standby,
+                (_, "on") => Changes::Unwanted,
+                _ => Changes::Taken,
+            },
             pid: next(),
             version: next().parse().unwrap_or_default(),
             platform: next(),

@@ -1,6 +1,7 @@
 //! Whether a server, a session and a plan suit each other, asked before anything is done.
 
 use super::error::RunErrorKind;
+use super::facts::Changes;
 use super::migrator::Transactions;
 use super::patience::open;
 use super::pooler;
@@ -12,13 +13,13 @@ impl Run<'_, '_> {
     /// Whether server and session can take this plan at all.
     pub(super) fn check_suits(&mut self, plan: &Plan<'_>) -> Result<(), RunErrorKind> {
         let unsuitable = |what: String, help| Err(RunErrorKind::Unsuitable { what, help });
-        if self.facts.in_recovery {
+        if self.facts.changes == Changes::Standby {
             return unsuitable(
                 format!("{} is on a standby, which takes no changes", self.database),
                 "connect to the primary; `target_session_attrs=read-write` in the URL picks it among several hosts",
             );
         }
-        if self.facts.read_only {
+        if self.facts.changes == Changes::Unwanted {
             return unsuitable(
                 format!(
                     "{} is read-only by default: `default_transaction_read_only` is on for this role, database or server",
