@@ -20,6 +20,7 @@ mod round_trips;
 mod runner;
 mod splitting;
 mod tour;
+mod transactions;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     runner::add(&mut trials);
     splitting::add(&mut trials);
     tour::add(&mut trials);
+    transactions::add(&mut trials);
     // Last, since it knows the others by their names.
     documents::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials);
