@@ -1,14 +1,13 @@
 //! A set's files on disk.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::lock::LOCK_FILE;
-use crate::parallel;
 use crate::set::{Inspection, Source};
 
 /// A folder of migrations cannot be read at all.
@@ -33,14 +32,15 @@ pub(crate) fn inspect_as(folder: &Path, shown: &Path) -> Result<Inspection, Fold
     if !fs::metadata(folder).map_err(error)?.is_dir() {
         return Err(error(io::Error::new(io::ErrorKind::NotADirectory, "it is not a folder")));
     }
-    let (mut files, mut findings) = (Vec::new(), Vec::new());
-    for entry in WalkDir::new(folder).min_depth(1).max_depth(1).sort_by_file_name() {
+    let (mut sources, mut findings) = (Vec::new(), Vec::new());
+    // With a separator at its end.
+    let shown_folder = shown.join("").display().to_string();
+    for entry in WalkDir::new(folder).min_depth(1).max_depth(1) {
         let entry = entry.map_err(|e| error(e.into()))?;
-        let path = shown.join(entry.file_name()).display().to_string();
         let Some(file) = entry.file_name().to_str() else {
             findings.push(
                 Diagnostic::error(Rule::FileName, "the name of this file is not valid UTF-8")
-                    .at(path)
+                    .at(shown.join(entry.file_name()).display().to_string())
                     .help("rename or delete it"),
             );
             continue;
@@ -48,41 +48,46 @@ pub(crate) fn inspect_as(folder: &Path, shown: &Path) -> Result<Inspection, Fold
         if is_ignored(file) {
             continue;
         }
+        let path = format!("{shown_folder}{file}");
         // The type is the entry's own: a link is not followed, and its target never read.
         let kind = entry.file_type();
-        if !kind.is_file() {
-            let what = if kind.is_symlink() {
-                "a symbolic link"
-            } else if kind.is_dir() {
-                "a folder"
-            } else {
-                "no plain file (a pipe, a socket or a device)"
-            };
-            findings.push(
-                Diagnostic::error(
-                    Rule::FileKind,
-                    format!("`{file}` is {what}, and migrations are plain files in one flat folder"),
-                )
-                .at(path)
-                .note("it was not read")
-                .help("put the file itself here, or move this elsewhere"),
-            );
+        if kind.is_file() {
+            sources.push(Source { path, bytes: () });
             continue;
         }
-        files.push((file.to_owned(), path, entry.into_path()));
+        let what = if kind.is_symlink() {
+            "a symbolic link"
+        } else if kind.is_dir() {
+            "a folder"
+        } else {
+            "no plain file (a pipe, a socket or a device)"
+        };
+        findings.push(
+            Diagnostic::error(
+                Rule::FileKind,
+                format!("`{file}` is {what}, and migrations are plain files in one flat folder"),
+            )
+            .at(path)
+            .note("it was not read")
+            .help("put the file itself here, or move this elsewhere"),
+        );
     }
-    let read = parallel::map(files, |(file, path, place)| match fs::read(place) {
-        Ok(bytes) => Ok(Source { file, path, bytes: bytes.into() }),
-        Err(error) => Err(Diagnostic::error(Rule::Unreadable, format!("cannot be read: {error}")).at(path)),
-    });
-    let mut sources = Vec::with_capacity(read.len());
-    for source in read {
-        match source {
-            Ok(source) => sources.push(source),
-            Err(finding) => findings.push(finding),
+    let read = |file: &str, ()| read(&folder.join(file)).map(Into::into);
+    Ok(Inspection::of(sources, findings, &format!("{shown_folder}{LOCK_FILE}"), read))
+}
+
+/// `fs::read` without asking for the length first: of a thousand small files each call counts.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    let (mut bytes, mut block) = (Vec::new(), [0; 8192]);
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(bytes),
+            Ok(count) => bytes.extend_from_slice(block.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-    Ok(Inspection::of(sources, findings, &shown.join(LOCK_FILE).display().to_string()))
 }
 
 /// A README and dot files may stand beside the migrations.

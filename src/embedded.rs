@@ -5,6 +5,7 @@ use include_dir::{Dir, DirEntry};
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::directory::is_ignored;
 use crate::lock::LOCK_FILE;
+use crate::migration::file_in;
 use crate::set::{Inspection, Source};
 
 /// Checks what `include_dir!` put into the binary, as [`directory::inspect`](crate::directory::inspect) does for a folder.
@@ -15,10 +16,10 @@ pub fn inspect(dir: &Dir<'static>) -> Inspection {
     let (mut sources, mut findings) = (Vec::new(), Vec::new());
     for entry in dir.entries() {
         let path = entry.path().display().to_string();
-        let file = entry.path().file_name().and_then(|name| name.to_str()).unwrap_or(&path).to_owned();
+        let file = path.get(file_in(&path)..).unwrap_or_default();
         match entry {
-            _ if is_ignored(&file) => {}
-            DirEntry::File(content) => sources.push(Source { file, path, bytes: content.contents().into() }),
+            _ if is_ignored(file) => {}
+            DirEntry::File(content) => sources.push(Source { bytes: content.contents(), path }),
             DirEntry::Dir(_) => findings.push(
                 Diagnostic::error(
                     Rule::FileKind,
@@ -28,5 +29,5 @@ pub fn inspect(dir: &Dir<'static>) -> Inspection {
             ),
         }
     }
-    Inspection::of(sources, findings, LOCK_FILE)
+    Inspection::of(sources, findings, LOCK_FILE, |_, bytes| Ok(bytes.into()))
 }

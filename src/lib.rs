@@ -53,5 +53,5 @@ pub use embedded::inspect as inspect_embedded;
 #[cfg(feature = "embed")]
 pub use include_dir;
 pub use plan::{OutOfOrder, Plan, Target};
-pub use set::{Findings, Inspection, MigrationSet, SetError, Source};
+pub use set::{Findings, Inspection, MigrationSet, SetError};
 pub use version::{Version, VersionError};

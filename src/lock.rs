@@ -9,13 +9,14 @@
 //!
 //! One line a file, up before down, in version order. The digest in the header is over all lines below the header, so two branches
 //! that each add a migration conflict in git there and in the last line, instead of merging into an order that no one tested.
-//! Digests are over the text with LF line ends and without a byte order mark (see [`Script`]).
+//! Digests are over the text with LF line ends and without a byte order mark (see [`Script::text`]).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::checksum::Checksum;
 use crate::diagnostic::{Diagnostic, Rule};
-use crate::migration::{Direction, FileName, Script, file_name};
+use crate::migration::{Direction, Migration, Script, file_name};
 use crate::version::Version;
 
 /// The lock's file name.
@@ -30,8 +31,10 @@ const DIGEST: &str = "# digest sha256:";
 pub struct Entry {
     /// The file's name without its folder.
     pub file: String,
-    /// What the name says.
-    pub name: FileName,
+    /// The version that the name begins with.
+    pub version: Version,
+    /// Which of a migration's two scripts it is.
+    pub direction: Direction,
     /// The digest that its text had.
     pub checksum: Checksum,
 }
@@ -45,8 +48,7 @@ pub struct Lock {
 impl Lock {
     /// Reads a lock file; `path` is for the messages.
     pub fn parse(path: &str, text: &str) -> Result<Self, Diagnostic> {
-        let text = text.replace("\r\n", "\n");
-        let source: std::sync::Arc<str> = text.as_str().into();
+        let text: Cow<'_, str> = if text.contains('\r') { text.replace("\r\n", "\n").into() } else { text.into() };
         let damaged = |message: &str| Diagnostic::error(Rule::LockFile, message).at(path);
         let restore = format!(
             "restore it with `git checkout -- {path}`; if the scripts are right as they are, delete it and run `cargo xtask db lock`"
@@ -58,7 +60,7 @@ impl Lock {
             let line = line.trim_end();
             if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|marker| line.starts_with(marker)) {
                 return Err(damaged("the lock has conflict markers of git: two branches added migrations")
-                    .pointing(&source, span, "a conflict of git")
+                    .pointing(&(&*text).into(), span, "a conflict of git")
                     .help(format!("take theirs with `git checkout --theirs -- {path}` (in a rebase: `--ours`), then run `cargo xtask db lock`, which says how to put your migrations behind theirs")));
             }
             if let Some(hex) = line.strip_prefix(DIGEST) {
@@ -67,7 +69,7 @@ impl Lock {
                 body.get_or_insert(span.start);
                 let entry = Entry::parse(line).ok_or_else(|| {
                     damaged("this line of the lock is not `<digest>  <file>`")
-                        .pointing(&source, span.clone(), "cannot be read")
+                        .pointing(&(&*text).into(), span.clone(), "cannot be read")
                         .help(restore.clone())
                 })?;
                 lock.entries.push(entry);
@@ -84,11 +86,18 @@ impl Lock {
         }
     }
 
-    /// The lock of these scripts, in any order.
-    pub fn of<'a>(scripts: impl IntoIterator<Item = (FileName, &'a Script)>) -> Self {
-        let entry =
-            |(name, script): (FileName, &Script)| Entry { file: script.file.clone(), name, checksum: script.checksum };
-        Self::from_entries(scripts.into_iter().map(entry))
+    /// The lock of these migrations as they are, in any order.
+    pub fn of<'a>(migrations: impl IntoIterator<Item = &'a Migration>) -> Self {
+        let entry = |version, direction, script: &Script| Entry {
+            file: script.file().to_owned(),
+            version,
+            direction,
+            checksum: script.checksum(),
+        };
+        Self::from_entries(migrations.into_iter().flat_map(|m| {
+            let down = m.down.as_ref().map(|script| entry(m.version, Direction::Down, script));
+            std::iter::once(entry(m.version, Direction::Up, &m.up)).chain(down)
+        }))
     }
 
     /// The lock of these lines, which may come in any order.
@@ -103,11 +112,17 @@ impl Lock {
         &self.entries
     }
 
+    /// The lines of this version.
+    pub fn of_version(&self, version: Version) -> &[Entry] {
+        let from = self.entries.partition_point(|entry| entry.version < version);
+        let lines = self.entries.get(from..).unwrap_or_default();
+        lines.get(..lines.partition_point(|entry| entry.version == version)).unwrap_or_default()
+    }
+
     /// The digest that this file was locked with.
     pub fn checksum(&self, file: &str) -> Option<Checksum> {
-        let name = file_name(file).ok()?;
-        let at = self.entries.binary_search_by(|entry| entry.key().cmp(&(name.version, name.direction, file))).ok()?;
-        self.entries.get(at).map(|entry| entry.checksum)
+        let lines = self.of_version(file_name(file).ok()?.version);
+        lines.iter().find(|entry| entry.file == file).map(|entry| entry.checksum)
     }
 
     /// The digest over all lines, which the header carries and the app's build hands to the crate.
@@ -123,12 +138,14 @@ impl Lock {
 impl Entry {
     /// What orders the lines.
     fn key(&self) -> (Version, Direction, &str) {
-        (self.name.version, self.name.direction, &self.file)
+        (self.version, self.direction, &self.file)
     }
 
     fn parse(line: &str) -> Option<Self> {
         let (checksum, file) = line.split_once("  ")?;
-        Some(Self { file: file.to_owned(), name: file_name(file).ok()?, checksum: checksum.parse().ok()? })
+        let name = file_name(file).ok()?;
+        let (version, direction) = (name.version, name.direction);
+        Some(Self { file: file.to_owned(), version, direction, checksum: checksum.parse().ok()? })
     }
 }
 
@@ -152,7 +169,12 @@ mod tests {
     fn lock(files: &[(u64, &str)]) -> Lock {
         let entries = files.iter().map(|(version, text)| {
             let file = format!("{version}_a.up.sql");
-            Entry { name: file_name(&file).unwrap(), file, checksum: Checksum::of(text) }
+            Entry {
+                file,
+                version: Version::new(*version).unwrap(),
+                direction: Direction::Up,
+                checksum: Checksum::of(text),
+            }
         });
         Lock { entries: entries.collect() }
     }

@@ -1,11 +1,10 @@
 //! What is to be done: a set and a history become a plan. Nothing here talks to a server.
 
-use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
 use crate::checksum::Checksum;
 use crate::diagnostic::{Diagnostic, Rule};
-use crate::migration::{Direction, Migration, Script};
+use crate::migration::{Direction, Migration, Script, behind_version};
 use crate::set::{Findings, MigrationSet};
 use crate::version::Version;
 
@@ -110,35 +109,38 @@ pub enum OutOfOrder {
 
 /// One script to run.
 #[derive(Debug, Clone)]
-pub struct Step<'a> {
+pub struct Step {
     /// Forward or back.
     pub direction: Direction,
     /// The migration's version.
     pub version: Version,
-    /// The migration's name.
-    pub name: Cow<'a, str>,
     /// What to run.
-    pub script: Cow<'a, Script>,
+    pub script: Script,
     /// The down script to keep in the ledger, for a step up.
-    pub down: Option<&'a Script>,
+    pub down: Option<Script>,
     /// How many statements of it an interrupted run has recorded as done; `None` if it has not begun.
     pub resume: Option<usize>,
 }
 
-impl Step<'_> {
+impl Step {
     /// `20261121093000_create_users`, as its files are called.
     pub fn id(&self) -> &str {
-        self.script.file.strip_suffix(self.direction.suffix()).unwrap_or(&self.script.file)
+        self.script.id(self.direction)
+    }
+
+    /// `create_users` of `20261121093000_create_users`.
+    pub fn name(&self) -> &str {
+        behind_version(self.id())
     }
 }
 
 /// What will be done, in order.
 #[derive(Debug, Clone)]
-pub struct Plan<'a> {
+pub struct Plan {
     /// Forward or back.
     pub direction: Direction,
     /// The scripts in the order in which they run.
-    pub steps: Vec<Step<'a>>,
+    pub steps: Vec<Step>,
     /// Worth saying; nothing stops.
     pub notices: Vec<Diagnostic>,
 }
@@ -161,16 +163,16 @@ pub enum PlanError {
     Behind(Version),
 }
 
-impl<'a> Plan<'a> {
+impl Plan {
     /// The way forward. `Target::Base` asks for nothing and gives an empty plan.
-    pub fn up(set: &'a MigrationSet, history: &History, target: Target, order: OutOfOrder) -> Result<Self, PlanError> {
+    pub fn up(set: &MigrationSet, history: &History, target: Target, order: OutOfOrder) -> Result<Self, PlanError> {
         let mut notices = Vec::new();
         let mut conflicts = Vec::new();
         for row in &history.rows {
             match set.get(row.version) {
                 None => conflicts.push(missing(row)),
                 Some(_) if row.state == State::Reverting => conflicts.push(reverting(row)),
-                Some(migration) if migration.up.checksum == row.checksum => {}
+                Some(migration) if migration.up.checksum() == row.checksum => {}
                 // Nothing of it is known to be done, so the text of today may be tried.
                 Some(_) if row.state == State::Applying && row.progress == 0 => {}
                 Some(migration) if migration.up.fingerprint() == row.fingerprint => {
@@ -210,9 +212,8 @@ impl<'a> Plan<'a> {
         let steps = pending.into_iter().map(|m| Step {
             direction: Direction::Up,
             version: m.version,
-            name: m.name.as_str().into(),
-            script: Cow::Borrowed(&m.up),
-            down: m.down.as_ref(),
+            script: m.up.clone(),
+            down: m.down.clone(),
             resume: history.get(m.version).map(|row| row.progress),
         });
         Ok(Self { direction: Direction::Up, steps: steps.collect(), notices })
@@ -222,7 +223,7 @@ impl<'a> Plan<'a> {
     ///
     /// A migration that is as it was when it was applied is undone by its file; one that was edited since, or that this set does
     /// not have, by the down script that the ledger kept. So the history has to be read with scripts.
-    pub fn down(set: &'a MigrationSet, history: &History, target: Target) -> Result<Self, PlanError> {
+    pub fn down(set: &MigrationSet, history: &History, target: Target) -> Result<Self, PlanError> {
         let mut rows: Vec<&Applied> = history.rows.iter().rev().collect();
         match target {
             Target::Head => rows.clear(),
@@ -249,7 +250,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn step_back<'a>(migration: Option<&'a Migration>, row: &Applied) -> Result<Step<'a>, Diagnostic> {
+fn step_back(migration: Option<&Migration>, row: &Applied) -> Result<Step, Diagnostic> {
     if row.state == State::Applying {
         return Err(Diagnostic::error(
             Rule::Interrupted,
@@ -260,9 +261,9 @@ fn step_back<'a>(migration: Option<&'a Migration>, row: &Applied) -> Result<Step
             None => "finish it first, from a checkout that has it: `cargo xtask db up`",
         }));
     }
-    let unedited = migration.filter(|m| m.up.checksum == row.checksum || m.up.fingerprint() == row.fingerprint);
+    let unedited = migration.filter(|m| m.up.checksum() == row.checksum || m.up.fingerprint() == row.fingerprint);
     let script = match (unedited, &row.down) {
-        (Some(Migration { down: Some(script), .. }), _) => Cow::Borrowed(script),
+        (Some(Migration { down: Some(script), .. }), _) => script.clone(),
         (Some(migration), None) => {
             let id = migration.id();
             let finding = match migration.irreversible() {
@@ -272,7 +273,7 @@ fn step_back<'a>(migration: Option<&'a Migration>, row: &Applied) -> Result<Step
                         .help(format!("write it: `{id}{}`", Direction::Down.suffix()))
                 }
             };
-            return Err(finding.at(migration.up.path.clone()).help(
+            return Err(finding.at(migration.up.path()).help(
                 "to go back all the same: restore a backup, or write a new migration that undoes what can be undone",
             ));
         }
@@ -280,7 +281,7 @@ fn step_back<'a>(migration: Option<&'a Migration>, row: &Applied) -> Result<Step
             // As its file is called here, or would be called.
             let id = migration.map_or_else(|| row.id(), |m| m.id().to_owned());
             let file = format!("{id}{}", Direction::Down.suffix());
-            Cow::Owned(Script::stored(file.clone(), format!("{file} (as kept in the ledger)"), text, Direction::Down))
+            Script::stored(&file, text, Direction::Down)
         }
         (None, None) => {
             return Err(Diagnostic::error(
@@ -298,7 +299,6 @@ fn step_back<'a>(migration: Option<&'a Migration>, row: &Applied) -> Result<Step
     Ok(Step {
         direction: Direction::Down,
         version: row.version,
-        name: row.name.clone().into(),
         script,
         down: None,
         resume: (row.state == State::Reverting).then_some(row.progress),
@@ -320,21 +320,23 @@ fn reverting(row: &Applied) -> Diagnostic {
 fn comment_edited(migration: &Migration) -> Diagnostic {
     Diagnostic::error(
         Rule::Edited,
-        format!("comments or white space of `{}` were edited after it was applied", migration.up.file),
+        format!("comments or white space of `{}` were edited after it was applied", migration.up.file()),
     )
-    .at(migration.up.path.clone())
+    .at(migration.up.path())
     .as_warning()
 }
 
 fn edited(migration: &Migration, row: &Applied) -> Diagnostic {
-    let path = &migration.up.path;
+    let path = migration.up.path();
     let when = if row.state == State::Applying { "was half applied" } else { "was applied" };
-    let finding =
-        Diagnostic::error(Rule::Edited, format!("`{}` was edited after it {when} to this database", migration.up.file))
-            .at(path.clone())
-            .note(format!("applied as sha256 {}", row.checksum))
-            .note(format!("the file is sha256 {}", migration.up.checksum))
-            .note("nothing was run");
+    let finding = Diagnostic::error(
+        Rule::Edited,
+        format!("`{}` was edited after it {when} to this database", migration.up.file()),
+    )
+    .at(path)
+    .note(format!("applied as sha256 {}", row.checksum))
+    .note(format!("the file is sha256 {}", migration.up.checksum()))
+    .note("nothing was run");
     if row.state == State::Applying {
         return finding
             .help(format!("restore it with `git checkout -- {path}`, and finish it with `cargo xtask db up`"));
@@ -347,9 +349,9 @@ fn edited(migration: &Migration, row: &Applied) -> Diagnostic {
 fn out_of_order(migration: &Migration, newest: Option<Version>) -> Diagnostic {
     let newest = newest.map(|version| version.to_string()).unwrap_or_default();
     Diagnostic::error(Rule::OutOfOrder, format!("`{}` is pending, and older than the newest applied migration ({newest})", migration.id()))
-        .at(migration.up.path.clone())
+        .at(migration.up.path())
         .note("it was merged after newer ones had been applied here; elsewhere they may have run in the other order")
-        .help(format!("give it a later version: rename both files so that they begin with `$(date -u +%Y%m%d%H%M%S)_{}`", migration.name))
+        .help(format!("give it a later version: rename both files so that they begin with `$(date -u +%Y%m%d%H%M%S)_{}`", migration.name()))
         .help("or apply it as it is, if it and the newer ones don't touch the same things: `cargo xtask db up --allow-out-of-order`")
 }
 

@@ -60,8 +60,8 @@ fn check(chain: &Chain, applied: bool, rounds: usize) -> Result<Checked, Box<dyn
 fn history(set: &MigrationSet) -> History {
     let rows = set.migrations().iter().map(|migration| Applied {
         version: migration.version,
-        name: migration.name.as_str().to_owned(),
-        checksum: migration.up.checksum,
+        name: migration.name().to_owned(),
+        checksum: migration.up.checksum(),
         fingerprint: migration.up.fingerprint(),
         state: State::Applied,
         progress: 0,

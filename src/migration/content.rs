@@ -59,7 +59,7 @@ pub(super) fn wrapper(text: &str, split: &sql::Script) -> Option<[Range<usize>; 
     };
     let (begin, commit) = (split.statements.first()?, split.statements.get(*at)?);
     // `BEGIN ISOLATION LEVEL …` and `COMMIT AND CHAIN` ask for more than a transaction.
-    (*at == last && begin.words(text).len() <= 2 && commit.words(text).len() <= 2)
+    (*at == last && begin.words() <= 2 && commit.words() <= 2)
         .then_some([begin.start..begin.end, commit.start..commit.end])
 }
 
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     fn rules(text: &[u8]) -> Vec<Rule> {
-        let (_, findings) = Script::parse("1_a.up.sql".into(), "1_a.up.sql".into(), text, Direction::Up);
+        let (_, findings) = Script::parse("1_a.up.sql".into(), text, Direction::Up);
         findings.into_iter().map(|f| f.rule).collect()
     }
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn line_ends_and_a_byte_order_mark_do_not_change_the_checksum() {
-        let of = |bytes: &[u8]| Script::parse("f".into(), "f".into(), bytes, Direction::Up).0.unwrap().checksum;
+        let of = |bytes: &[u8]| Script::parse("f".into(), bytes, Direction::Up).0.unwrap().checksum();
         assert_eq!(of(b"select 1;\nselect 2;\n"), of(b"\xef\xbb\xbfselect 1;\r\nselect 2;\r\n"));
     }
 
@@ -242,19 +242,13 @@ mod tests {
 
     #[test]
     fn a_wrapper_is_blanked_and_nothing_moves() {
-        let (script, _) =
-            Script::parse("f".into(), "f".into(), "-- é\nBEGIN;\nselect 1;\nCOMMIT;\n".as_bytes(), Direction::Up);
+        let (script, _) = Script::parse("f".into(), "-- é\nBEGIN;\nselect 1;\nCOMMIT;\n".as_bytes(), Direction::Up);
         let script = script.unwrap();
         assert_eq!(script.to_send(), "-- é\n     ;\nselect 1;\n      ;\n");
-        let commented = Script::stored(
-            "f".into(),
-            "f".into(),
-            "BEGIN /* é */ WORK; select 'ü'; COMMIT /* é */ WORK;",
-            Direction::Up,
-        );
-        assert_eq!(commented.to_send().find("'ü'"), commented.text.find("'ü'"));
+        let commented = Script::stored("f", "BEGIN /* é */ WORK; select 'ü'; COMMIT /* é */ WORK;", Direction::Up);
+        assert_eq!(commented.to_send().find("'ü'"), commented.text().find("'ü'"));
         assert_eq!(commented.to_send().split_whitespace().collect::<Vec<_>>(), [";", "select", "'ü';", ";"]);
-        let (two, _) = Script::parse("f".into(), "f".into(), b"begin; commit; begin; commit;", Direction::Up);
-        assert_eq!(two.unwrap().wrapper, None);
+        let (two, _) = Script::parse("f".into(), b"begin; commit; begin; commit;", Direction::Up);
+        assert_eq!(two.unwrap().0.wrapper, None);
     }
 }

@@ -33,6 +33,10 @@ pub struct Allow {
 }
 
 impl Directives {
+    /// What a script without any says.
+    pub(crate) const NONE: &Self =
+        &Self { no_transaction: false, irreversible: None, destructive: None, allow: Vec::new(), lock_timeout: None };
+
     /// Whether the script silences this rule.
     pub fn allows(&self, rule: Rule) -> bool {
         self.allow.iter().any(|allow| allow.rule == rule.name())

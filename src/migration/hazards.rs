@@ -139,7 +139,7 @@ mod tests {
     use crate::diagnostic::Severity;
 
     fn found(text: &str, direction: Direction) -> Vec<Diagnostic> {
-        Script::parse("1_a.sql".into(), "1_a.sql".into(), text.as_bytes(), direction).1
+        Script::parse("1_a.sql".into(), text.as_bytes(), direction).1
     }
 
     fn rules(text: &str) -> Vec<&'static str> {

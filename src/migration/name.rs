@@ -33,12 +33,12 @@ impl fmt::Display for Direction {
 }
 
 /// What a file's name says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileName {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileName<'a> {
     /// The number before the first underscore.
     pub version: Version,
     /// What follows it.
-    pub name: String,
+    pub name: &'a str,
     /// Which of the two scripts it is.
     pub direction: Direction,
 }
@@ -47,7 +47,7 @@ pub struct FileName {
 const LONGEST: usize = 200;
 
 /// Reads a file's name, or says in a few words why it is not a migration's.
-pub fn file_name(file: &str) -> Result<FileName, String> {
+pub fn file_name(file: &str) -> Result<FileName<'_>, String> {
     if file.len() > LONGEST {
         return Err(format!("it is {} bytes long, and {LONGEST} are the most", file.len()));
     }
@@ -60,7 +60,17 @@ pub fn file_name(file: &str) -> Result<FileName, String> {
     if !is_name(name) {
         return Err("the name may have the characters a to z, 0 to 9 and `_` only".to_owned());
     }
-    Ok(FileName { version, name: name.to_owned(), direction })
+    Ok(FileName { version, name, direction })
+}
+
+/// `create_users` of `20261121093000_create_users`.
+pub(crate) fn behind_version(id: &str) -> &str {
+    id.split_once('_').map_or("", |(_, name)| name)
+}
+
+/// Where the last component of a path begins.
+pub(crate) fn file_in(path: &str) -> usize {
+    path.rfind(std::path::is_separator).map_or(0, |at| at + 1)
 }
 
 /// Whether this is the name of a migration: `[a-z0-9_]+`.
@@ -76,7 +86,7 @@ mod tests {
     fn a_good_name_is_read() {
         let read = file_name("20261121093000_create_users.up.sql").unwrap();
         assert_eq!(
-            (read.version.get(), read.name.as_str(), read.direction),
+            (read.version.get(), read.name, read.direction),
             (20_261_121_093_000, "create_users", Direction::Up)
         );
     }

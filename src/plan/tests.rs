@@ -17,12 +17,10 @@ fn steps(number: usize) -> Target {
 
 /// A set of these files, whatever is found in them.
 fn set_of(files: &[(&str, &str)]) -> MigrationSet {
-    let source = |(file, text): &(&str, &str)| Source {
-        file: (*file).to_owned(),
-        path: format!("migrations/{file}"),
-        bytes: text.as_bytes().to_vec().into(),
-    };
-    Inspection::of(files.iter().map(source).collect(), Vec::new(), "migrations/stairwell.lock").set().clone()
+    let source =
+        |(file, text): &(&str, &str)| Source { path: format!("migrations/{file}"), bytes: text.as_bytes().to_vec() };
+    let sources = files.iter().map(source).collect();
+    Inspection::of(sources, Vec::new(), "migrations/stairwell.lock", |_, bytes| Ok(bytes.into())).set().clone()
 }
 
 /// Migrations `1_m`, `2_m` … that each have a way back.
@@ -40,13 +38,13 @@ fn set(versions: impl IntoIterator<Item = u64>) -> MigrationSet {
 fn row(migration: &Migration) -> Applied {
     Applied {
         version: migration.version,
-        name: migration.name.clone(),
-        checksum: migration.up.checksum,
+        name: migration.name().to_owned(),
+        checksum: migration.up.checksum(),
         fingerprint: migration.up.fingerprint(),
         state: State::Applied,
         progress: 0,
         applied_at: None,
-        down: migration.down.as_ref().map(|script| script.text.to_string()),
+        down: migration.down.as_ref().map(|script| script.text().to_string()),
     }
 }
 
@@ -164,7 +162,7 @@ fn a_step_forward_carries_the_down_script_to_keep() {
     ]);
     let plan = Plan::up(&set, &History::default(), Target::Head, OutOfOrder::Refuse).unwrap();
     let kept: Vec<_> =
-        plan.steps.iter().map(|step| (step.id(), step.down.map(|script| &*script.text), step.resume)).collect();
+        plan.steps.iter().map(|step| (step.id(), step.down.as_ref().map(Script::text), step.resume)).collect();
     assert_eq!(kept, [("1_a", Some("drop table a;"), None), ("2_b", None, None)]);
 }
 
@@ -295,7 +293,7 @@ fn all_conflicts_are_told_at_once() {
 // Which script undoes it.
 
 fn script_back(set: &MigrationSet, history: &History) -> String {
-    Plan::down(set, history, steps(1)).unwrap().steps[0].script.text.to_string()
+    Plan::down(set, history, steps(1)).unwrap().steps[0].script.text().to_string()
 }
 
 #[test]
@@ -321,10 +319,10 @@ fn an_edited_migration_and_one_that_is_not_here_are_undone_by_what_the_ledger_ke
         let plan = Plan::down(set, &applied, Target::Base).unwrap();
         let script = &plan.steps[0].script;
         assert_eq!(
-            (&*script.text, script.path.as_str()),
+            (script.text(), script.path()),
             ("drop index concurrently i;", "1_m.down.sql (as kept in the ledger)")
         );
-        assert_eq!(script.mode, crate::migration::Mode::Statements);
+        assert_eq!(script.mode(), crate::migration::Mode::Statements);
     }
 }
 

@@ -7,9 +7,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::select;
-use tokio_postgres::{Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
 use super::error::Holder;
+use super::session::Row;
 
 /// How a message is watched.
 #[derive(Debug, Clone)]
@@ -29,13 +30,11 @@ pub(super) async fn look(config: &Config, watch: &Watch, mut seen: impl FnMut(Ho
         let question = question(&watch.pid);
         let looking = async {
             while let Ok(replies) = client.simple_query(&question).await {
-                let row = replies.iter().find_map(|reply| match reply {
-                    SimpleQueryMessage::Row(row) => Some(row),
+                let row = replies.into_iter().find_map(|reply| match reply {
+                    SimpleQueryMessage::Row(row) => Some(Row::from(row)),
                     _ => None,
                 });
-                let values =
-                    |row: &SimpleQueryRow| (0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect::<Vec<_>>();
-                if let Some(holder) = row.and_then(|row| Holder::of_row(values(row))) {
+                if let Some(holder) = row.and_then(|row| Holder::of_row(&row)) {
                     seen(holder);
                 }
                 tokio::time::sleep(watch.every).await;

@@ -34,11 +34,11 @@ impl<'a> Concurrent<'a> {
     /// Looks at it as it is now.
     pub(super) fn look(&self, session: &mut Session) -> Result<Index, Failed> {
         let rows = session.send(&self.question())?;
-        let mut values = rows.into_iter().next().unwrap_or_default().into_iter().flatten();
-        Ok(match (values.next().as_deref(), values.next()) {
+        let value = |n| rows.first().and_then(|row| row.get(n));
+        Ok(match (value(0), value(1)) {
             (Some("valid"), _) => Index::Valid,
             (Some("built"), _) => Index::BeingBuilt,
-            (Some(_), Some(name)) => Index::Invalid(name),
+            (Some(_), Some(name)) => Index::Invalid(name.to_owned()),
             _ => Index::Absent,
         })
     }

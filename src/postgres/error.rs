@@ -9,6 +9,7 @@ use tokio_postgres::error::DbError;
 use super::database::Database;
 use super::failure::ScriptFailure;
 use super::migrator::Transactions;
+use super::session::Row;
 use crate::migration::Direction;
 use crate::plan::PlanError;
 
@@ -126,13 +127,9 @@ impl Holder {
         pg_catalog.to_char(a.xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS')";
 
     /// From a row of these columns.
-    pub(super) fn of_row(row: impl IntoIterator<Item = Option<String>>) -> Option<Self> {
-        let mut values = row.into_iter();
-        Some(Self {
-            pid: values.next().flatten()?,
-            application: values.next().flatten().unwrap_or_default(),
-            since: values.next().flatten(),
-        })
+    pub(super) fn of_row(row: &Row) -> Option<Self> {
+        let value = |n| row.get(n).map(str::to_owned);
+        Some(Self { pid: value(0)?, application: value(1).unwrap_or_default(), since: value(2) })
     }
 }
 

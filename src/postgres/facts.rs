@@ -34,20 +34,20 @@ impl Facts {
         pg_catalog.current_setting('default_transaction_read_only'), pg_catalog.pg_backend_pid(), \
         pg_catalog.current_setting('server_version_num'), pg_catalog.version()";
 
-    pub(super) fn of_row(row: Row) -> Self {
-        let mut values = row.into_iter().map(Option::unwrap_or_default);
-        let mut next = || values.next().unwrap_or_default();
+    /// From a row that begins with these columns; behind them is whether the ledger has its functions.
+    pub(super) fn of_row(row: &Row) -> Self {
+        let value = |n| row.get(n).unwrap_or_default();
         Self {
-            standard_strings: next() == "on",
-            changes: match (next().as_str(), next().as_str()) {
+            standard_strings: value(0) == "on",
+            changes: match (value(1), value(2)) {
                 ("t", _) => Changes::Standby,
                 (_, "on") => Changes::Unwanted,
                 _ => Changes::Taken,
             },
-            pid: next(),
-            version: next().parse().unwrap_or_default(),
-            platform: next(),
-            functions: next() == "t",
+            pid: value(3).to_owned(),
+            version: value(4).parse().unwrap_or_default(),
+            platform: value(5).to_owned(),
+            functions: value(6) == "t",
         }
     }
 
@@ -81,9 +81,7 @@ impl Stamp {
 
     /// From the last two values of a row.
     pub(super) fn of_row(row: &Row) -> Option<Self> {
-        let [.., Some(transaction), Some(now)] = row.as_slice() else {
-            return None;
-        };
-        Some(Self { transaction: transaction.parse().ok()?, now: now.parse().ok()? })
+        let value = |from_end| row.get(row.len().checked_sub(from_end)?)?.parse().ok();
+        Some(Self { transaction: value(2)?, now: value(1)? })
     }
 }

@@ -76,12 +76,12 @@ impl ScriptFailure {
         let (span, label, statement) = script_span(script, place);
         Self {
             id: id.to_owned(),
-            path: script.path.clone(),
-            text: Arc::clone(&script.text),
+            path: script.path().to_owned(),
+            text: script.shared_text(),
             span,
             label,
             statement,
-            mode: script.mode,
+            mode: script.mode(),
             kept: 0,
             aftermath: None,
             message,
@@ -204,22 +204,25 @@ impl fmt::Display for ScriptFailure {
 
 /// What to point at, the words beside the caret, and the index of the statement.
 fn script_span(script: &Script, place: &Place) -> (Range<usize>, String, Option<usize>) {
-    let of = script.statements.len();
+    let of = script.statements().len();
     let named = |n: usize| format!("statement {} of {of}", n + 1);
     match place {
         Place::Byte(byte) => {
-            let statement = script.statements.iter().rposition(|range| range.start <= *byte);
-            let end = script.text.get(*byte..).map_or(*byte, |rest| *byte + word_length(rest));
+            let statement = script.statements().iter().rposition(|range| range.start <= *byte);
+            let end = script.text().get(*byte..).map_or(*byte, |rest| *byte + word_length(rest));
             (*byte..end, statement.map(named).unwrap_or_default(), statement)
         }
         Place::Statement(n) => {
-            let range = script.statements.get(*n).cloned().unwrap_or(0..0);
-            let first_line =
-                script.text.get(range.clone()).and_then(|text| text.find('\n')).map_or(range.end, |n| range.start + n);
+            let range = script.statements().get(*n).cloned().unwrap_or(0..0);
+            let first_line = script
+                .text()
+                .get(range.clone())
+                .and_then(|text| text.find('\n'))
+                .map_or(range.end, |n| range.start + n);
             (range.start..first_line, named(*n), Some(*n))
         }
         Place::End => {
-            let range = script.statements.last().cloned().unwrap_or(0..0);
+            let range = script.statements().last().cloned().unwrap_or(0..0);
             (range.end..range.end, "here, at the end of the script: a deferred constraint or trigger".to_owned(), None)
         }
         Place::Whole => (0..0, "in this file".to_owned(), None),
@@ -278,15 +281,15 @@ mod tests {
     use crate::migration::Direction;
 
     fn script(text: &str) -> Script {
-        Script::parse("1_a.up.sql".into(), "migrations/1_a.up.sql".into(), text.as_bytes(), Direction::Up).0.unwrap()
+        Script::parse("migrations/1_a.up.sql".into(), text.as_bytes(), Direction::Up).0.unwrap()
     }
 
     #[test]
     fn a_byte_is_shown_with_its_word_and_its_statement() {
         let script = script("select 'ü';\nselect nonsense;\n");
-        let byte = script.text.find("nonsense").unwrap();
+        let byte = script.text().find("nonsense").unwrap();
         let (span, label, statement) = script_span(&script, &Place::Byte(byte));
-        assert_eq!((&script.text[span], label.as_str(), statement), ("nonsense", "statement 2 of 2", Some(1)));
+        assert_eq!((&script.text()[span], label.as_str(), statement), ("nonsense", "statement 2 of 2", Some(1)));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The table that records what was applied. The one place that knows its SQL.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::error::Holder;
 use super::facts::{Facts, Stamp};
-use super::session::Row;
+use super::session::{Failed, Row, Session};
 use crate::checksum::Checksum;
 use crate::migration::{Direction, Mode, is_name};
 use crate::plan::{Applied, History, State, Step};
@@ -49,11 +50,40 @@ pub(super) enum Fence {
     Open,
 }
 
+/// What of each row is read: what planning needs, and beside it what only some can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    Plan,
+    /// With the down scripts.
+    Scripts,
+    /// With the times.
+    Times,
+}
+
+impl From<Direction> for Columns {
+    /// A way back is planned with the down scripts of the ledger.
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Up => Self::Plan,
+            Direction::Down => Self::Scripts,
+        }
+    }
+}
+
 /// What a session learns when it reads the ledger.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Read {
     pub(super) history: History,
     pub(super) facts: Facts,
+}
+
+/// What came back for the question what the ledger has.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// What could be read; `Err` names what does not look like this ledger's.
+    pub(super) read: Result<Read, String>,
+    /// Whether that is all.
+    pub(super) outcome: Result<(), Failed>,
 }
 
 impl Ledger {
@@ -85,25 +115,35 @@ impl Ledger {
         digest.get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).map_or(0, u64::cast_signed)
     }
 
-    /// One message: what the session is like, and every row. It needs no more than SELECT and creates nothing.
-    pub(super) fn read(&self, with_scripts: bool) -> String {
-        let down = if with_scripts { "down_script" } else { "NULL" };
+    /// Asks what it has. It needs no more than SELECT and creates nothing.
+    pub(super) fn ask(&self, session: &mut Session, columns: Columns) -> Answer {
+        let (rows, outcome) = session.ask(&self.question(columns));
+        Answer { read: Self::parse(&rows), outcome }
+    }
+
+    /// One message: what the session is like, and every row.
+    fn question(&self, columns: Columns) -> String {
+        let more = match columns {
+            Columns::Plan => "NULL, NULL",
+            Columns::Scripts => "NULL, down_script",
+            Columns::Times => "pg_catalog.to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), NULL",
+        };
         format!(
             "SELECT {}, pg_catalog.to_regprocedure('{}') IS NOT NULL;\n\
-             SELECT version, name, checksum, fingerprint, state, progress, \
-             pg_catalog.to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), {down} FROM {} ORDER BY version",
+             SELECT version, name, checksum, fingerprint, state, progress, {more} FROM {} ORDER BY version",
             Facts::COLUMNS,
             self.begin_signature(),
             self.quoted()
         )
     }
 
-    /// Reads what [`read`](Self::read) returned. `Err` names what does not look like this ledger's.
-    pub(super) fn parse(rows: Vec<Row>) -> Result<Read, String> {
-        let mut rows = rows.into_iter();
-        let facts = Facts::of_row(rows.next().unwrap_or_default());
-        let history = rows.map(parse_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(Read { history: History { rows: history }, facts })
+    /// Reads what the question returned. `Err` names what does not look like this ledger's.
+    fn parse(rows: &[Row]) -> Result<Read, String> {
+        let Some((first, rows)) = rows.split_first() else {
+            return Ok(Read::default());
+        };
+        let history = rows.iter().map(parse_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(Read { history: History { rows: history }, facts: Facts::of_row(first) })
     }
 
     /// Creates the ledger, in one transaction under the lock: `IF NOT EXISTS` alone fails when many do it at once (23505). One that was made
@@ -199,7 +239,7 @@ impl Ledger {
     ///
     /// The lock is this transaction's alone. Between two migrations of a message another runner may step in, and the check that the
     /// newest row is the expected one is what notices.
-    pub(super) fn begin_step(&self, step: &Step<'_>, head: Option<Version>) -> String {
+    pub(super) fn begin_step(&self, step: &Step, head: Option<Version>) -> String {
         let head = head.map_or_else(|| "0".to_owned(), |head| head.to_string());
         // A row of an interrupted run stands for work that goes on here.
         let (states, expected) = match step.direction {
@@ -216,7 +256,7 @@ impl Ledger {
 
     /// The row of a migration whose script is done. It began when the message arrived, or the one `after` which it comes in the message was
     /// done. (`now()` is of no use: all transactions of a message have the message's.)
-    pub(super) fn applied(&self, step: &Step<'_>, program: &str, after: Option<Version>) -> String {
+    pub(super) fn applied(&self, step: &Step, program: &str, after: Option<Version>) -> String {
         let started = match after {
             Some(version) => {
                 format!("(SELECT applied_at FROM {} WHERE version OPERATOR(pg_catalog.=) {version})", self.quoted())
@@ -232,14 +272,14 @@ impl Ledger {
     }
 
     /// The row of a migration that begins. One that an interrupted run left keeps its progress and its start.
-    pub(super) fn begin_up(&self, step: &Step<'_>, program: &str, fence: Fence) -> String {
+    pub(super) fn begin_up(&self, step: &Step, program: &str, fence: Fence) -> String {
         let values = format!("'applying', pg_catalog.clock_timestamp(), NULL, {}", fence == Fence::Closed);
         format!("{} progress = {}.progress;\n", self.upsert(step, program, &values), self.quoted())
     }
 
     /// All but the end of a statement that writes a row, with these values for state, start, end and `unfinished`.
-    fn upsert(&self, step: &Step<'_>, program: &str, values: &str) -> String {
-        let down = step.down.map_or_else(|| "NULL".to_owned(), |script| literal(&script.text));
+    fn upsert(&self, step: &Step, program: &str, values: &str) -> String {
+        let down = step.down.as_ref().map_or_else(|| "NULL".to_owned(), |script| literal(script.text()));
         format!(
             "INSERT INTO {table} (version, name, checksum, fingerprint, up_script, down_script, applied_by, applied_with, state, started_at, applied_at, unfinished) \
              VALUES ({version}, {name}, '{checksum}', '{fingerprint}', {up}, {down}, session_user, {program}, {values}) \
@@ -248,19 +288,19 @@ impl Ledger {
              applied_with = EXCLUDED.applied_with, state = EXCLUDED.state, unfinished = EXCLUDED.unfinished,",
             table = self.quoted(),
             version = step.version,
-            name = literal(&step.name),
-            checksum = step.script.checksum,
+            name = literal(step.name()),
+            checksum = step.script.checksum(),
             fingerprint = step.script.fingerprint(),
-            up = literal(&step.script.text),
+            up = literal(step.script.text()),
             program = literal(program),
         )
     }
 
     /// The end of a row that was marked before, or of a migration that is undone. Exactly one row must be touched; of one behind a fence
     /// none is if the script rolled its transaction back, since the mark was another transaction's.
-    pub(super) fn finish(&self, step: &Step<'_>, marked: bool) -> String {
+    pub(super) fn finish(&self, step: &Step, marked: bool) -> String {
         let (table, version) = (self.quoted(), step.version);
-        let same_transaction = if marked && step.script.mode == Mode::Transaction {
+        let same_transaction = if marked && step.script.mode() == Mode::Transaction {
             " AND xmin OPERATOR(pg_catalog.=) (pg_catalog.txid_current() OPERATOR(pg_catalog.%) 4294967296)::pg_catalog.text::pg_catalog.xid"
         } else {
             ""
@@ -276,7 +316,7 @@ impl Ledger {
     }
 
     /// Marks a row that a down script in a transaction will remove.
-    pub(super) fn mark_down(&self, step: &Step<'_>, fence: Fence) -> String {
+    pub(super) fn mark_down(&self, step: &Step, fence: Fence) -> String {
         format!(
             "UPDATE {} SET unfinished = {} WHERE version OPERATOR(pg_catalog.=) {};\n",
             self.quoted(),
@@ -286,7 +326,7 @@ impl Ledger {
     }
 
     /// Marks that a down script outside of a transaction begins.
-    pub(super) fn begin_down(&self, step: &Step<'_>) -> String {
+    pub(super) fn begin_down(&self, step: &Step) -> String {
         format!(
             "UPDATE {} SET state = 'reverting', progress = 0 WHERE version OPERATOR(pg_catalog.=) {};\n",
             self.quoted(),
@@ -295,7 +335,7 @@ impl Ledger {
     }
 
     /// Takes back what the beginning of a script outside of a transaction marked, when its first statement was refused.
-    pub(super) fn unbegin(&self, step: &Step<'_>) -> String {
+    pub(super) fn unbegin(&self, step: &Step) -> String {
         let (table, version) = (self.quoted(), step.version);
         match step.direction {
             Direction::Up => {
@@ -308,7 +348,7 @@ impl Ledger {
     }
 
     /// Records how many statements of a script outside of a transaction are done.
-    pub(super) fn progress(&self, step: &Step<'_>, done: usize) -> String {
+    pub(super) fn progress(&self, step: &Step, done: usize) -> String {
         format!(
             "UPDATE {} SET progress = {done} WHERE version OPERATOR(pg_catalog.=) {};\n",
             self.quoted(),
@@ -350,27 +390,29 @@ pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-fn parse_row(row: Row) -> Result<Applied, String> {
-    let mut values = row.into_iter();
-    let mut next = |column: &'static str| values.next().flatten().ok_or(column);
-    let mut parse = || -> Result<Applied, &'static str> {
+fn parse_row(row: &Row) -> Result<Applied, String> {
+    let parse = || -> Result<Applied, &'static str> {
         Ok(Applied {
-            version: next("version")?.parse().map_err(|_| "version")?,
-            name: next("name")?,
-            checksum: next("checksum")?.parse().map_err(|_| "checksum")?,
-            fingerprint: next("fingerprint")?.parse().map_err(|_| "fingerprint")?,
-            state: match next("state")?.as_str() {
-                "applied" => State::Applied,
-                "applying" => State::Applying,
-                "reverting" => State::Reverting,
+            version: value(row, 0, "version")?,
+            name: value(row, 1, "name")?,
+            checksum: value(row, 2, "checksum")?,
+            fingerprint: value(row, 3, "fingerprint")?,
+            state: match row.get(4) {
+                Some("applied") => State::Applied,
+                Some("applying") => State::Applying,
+                Some("reverting") => State::Reverting,
                 _ => return Err("state"),
             },
-            progress: next("progress")?.parse().map_err(|_| "progress")?,
-            applied_at: next("applied_at").ok(),
-            down: next("down_script").ok(),
+            progress: value(row, 5, "progress")?,
+            applied_at: row.get(6).map(str::to_owned),
+            down: row.get(7).map(str::to_owned),
         })
     };
     parse().map_err(|column| format!("its column `{column}` has a value that stairwell did not write"))
+}
+
+fn value<T: FromStr>(row: &Row, n: usize, column: &'static str) -> Result<T, &'static str> {
+    row.get(n).and_then(|text| text.parse().ok()).ok_or(column)
 }
 
 #[cfg(test)]

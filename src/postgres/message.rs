@@ -91,17 +91,17 @@ struct Position {
 impl Window {
     /// One message for the first of `steps` that go in one: transactional, and not too many bytes. `head_after` gives the newest version in
     /// the ledger behind each step. The last commit of the run waits for the disk and covers all before it.
-    pub(super) fn of(steps: &[Step<'_>], terms: &Terms<'_>, head_after: impl Fn(usize) -> Option<Version>) -> Self {
+    pub(super) fn of(steps: &[Step], terms: &Terms<'_>, head_after: impl Fn(usize) -> Option<Version>) -> Self {
         let mut bytes = 0;
-        let fits = |step: &&Step<'_>| {
-            bytes += step.script.text.len();
-            let small = bytes <= MOST_BYTES || bytes == step.script.text.len() || terms.whole_run;
-            small && step.script.mode == Mode::Transaction
+        let fits = |step: &&Step| {
+            bytes += step.script.text().len();
+            let small = bytes <= MOST_BYTES || bytes == step.script.text().len() || terms.whole_run;
+            small && step.script.mode() == Mode::Transaction
         };
         let len = steps.iter().take_while(fits).count();
         let steps = steps.get(..len).unwrap_or_default();
         // Where one of a common transaction says SET CONSTRAINTS, the fences of those after it would be checked at once.
-        let constraints = |step: &Step<'_>| step.script.sets_constraints;
+        let constraints = |step: &Step| step.script.sets_constraints();
         let together = terms.commits == Transactions::Single;
         let any = together && steps.iter().any(constraints);
         let mut window =
@@ -122,7 +122,7 @@ impl Window {
         window
     }
 
-    fn push(&mut self, step: &Step<'_>, terms: &Terms<'_>, head: Option<Version>, fence: Fence, place: Position) {
+    fn push(&mut self, step: &Step, terms: &Terms<'_>, head: Option<Version>, fence: Fence, place: Position) {
         let timeout = step.script.lock_timeout().unwrap_or(terms.lock_timeout).as_millis();
         if place.begins {
             self.statement(BEGIN);
@@ -137,7 +137,7 @@ impl Window {
             self.count - 1
         });
         // Only what the lexer sees can end a transaction: in a function or a DO block the server refuses it (2D000).
-        let marked = step.script.controls_transaction;
+        let marked = step.script.controls_transaction();
         if marked {
             self.statement(&match step.direction {
                 Direction::Up => terms.ledger.begin_up(step, terms.program, fence),
@@ -148,7 +148,7 @@ impl Window {
         let script = step.script.to_send();
         self.text(&script);
         let behind = self.characters;
-        self.count += step.script.statements.len();
+        self.count += step.script.statements().len();
         // A script may end without a semicolon, and in a comment.
         self.text("\n;\n");
         self.statements(RESET_ROLE);
@@ -168,7 +168,7 @@ impl Window {
             self.statement("SET CONSTRAINTS ALL IMMEDIATE;\n");
             self.statement("COMMIT;\n");
         }
-        let (count, end) = (step.script.statements.len(), self.count - 1);
+        let (count, end) = (step.script.statements().len(), self.count - 1);
         self.parts.push(Part { begin, before, behind, first, count, finish, end });
     }
 
@@ -211,7 +211,7 @@ impl Window {
     }
 
     /// Where it failed.
-    pub(super) fn locate(&self, steps: &[Step<'_>], failed: &Failed) -> Location {
+    pub(super) fn locate(&self, steps: &[Step], failed: &Failed) -> Location {
         let error = failed.error.as_db_error();
         // The whole message is parsed before any of it runs, so this is some script's text and not the first statement.
         if failed.completed == 0 && self.parts.len() > 1 {
@@ -242,8 +242,8 @@ impl Window {
     }
 
     /// The place in this step's script that the error's position names.
-    fn place(&self, n: usize, steps: &[Step<'_>], error: &DbError) -> Option<Place> {
+    fn place(&self, n: usize, steps: &[Step], error: &DbError) -> Option<Place> {
         let (part, step) = (self.parts.get(n)?, steps.get(n)?);
-        byte_of_error(error, &step.script.text, part.before).map(Place::Byte)
+        byte_of_error(error, step.script.text(), part.before).map(Place::Byte)
     }
 }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use super::ahead::Ahead;
 use super::database::Database;
 use super::error::{RunError, RunErrorKind};
 use super::event::{Event, Report};
-use super::ledger::Ledger;
+use super::ledger::{Columns, Ledger};
 use super::runner::Run;
 use super::status::Status;
 use crate::migration::Direction;
@@ -25,6 +26,9 @@ pub enum Transactions {
     /// scripts take are kept until the end.
     Single,
 }
+
+/// The name in `pg_stat_activity`.
+pub(super) const APPLICATION: &str = "stairwell";
 
 /// How often a script is tried.
 const TRIES: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -60,6 +64,7 @@ pub struct Migrator<'a> {
     pub(super) transactions: Transactions,
     pub(super) program: String,
     pub(super) application: String,
+    pub(super) ahead: Option<Ahead>,
     pub(super) waiting_since: Option<Instant>,
     listener: Box<dyn FnMut(&Event<'_>) + 'a>,
 }
@@ -79,7 +84,8 @@ impl<'a> Migrator<'a> {
             server_wait: Duration::ZERO,
             transactions: Transactions::Each,
             program: concat!("stairwell ", env!("CARGO_PKG_VERSION")).to_owned(),
-            application: "stairwell".to_owned(),
+            application: APPLICATION.to_owned(),
+            ahead: None,
             waiting_since: None,
             listener: Box::new(|_| {}),
         }
@@ -151,6 +157,13 @@ impl<'a> Migrator<'a> {
         self
     }
 
+    /// Takes a connection that is under way already, for the first run if that is on its database and in its direction.
+    #[must_use]
+    pub fn ahead(mut self, ahead: Ahead) -> Self {
+        self.ahead = Some(ahead);
+        self
+    }
+
     /// Calls this for everything that happens, from the thread that runs.
     #[must_use]
     pub fn on_event(mut self, listener: impl FnMut(&Event<'_>) + 'a) -> Self {
@@ -217,7 +230,7 @@ impl<'a> Migrator<'a> {
     fn run(&mut self, database: &Database, direction: Direction, target: Target) -> Result<Report, RunError> {
         let set = self.set.clone();
         self.waiting_since = None;
-        match Run::open(self, database, direction) {
+        match Run::open(self, database, direction, direction.into()) {
             Ok(run) => run.go(&set, target),
             Err(kind) => Err(RunError::unplanned(kind, direction)),
         }
@@ -225,12 +238,16 @@ impl<'a> Migrator<'a> {
 
     /// What the ledger has, without the scripts that it keeps. It creates nothing, and needs no more than SELECT on the ledger.
     pub fn history(&mut self, database: &Database) -> Result<History, RunError> {
-        self.history_for(database, Direction::Up)
+        self.history_of(database, Direction::Up, Columns::Times)
     }
 
-    /// The history that planning in this direction needs: a way back is planned with the down scripts of the ledger.
+    /// The history that planning in this direction needs.
     fn history_for(&mut self, database: &Database, direction: Direction) -> Result<History, RunError> {
-        match Run::open(self, database, direction) {
+        self.history_of(database, direction, direction.into())
+    }
+
+    fn history_of(&mut self, database: &Database, direction: Direction, columns: Columns) -> Result<History, RunError> {
+        match Run::open(self, database, direction, columns) {
             Ok(run) => Ok(run.history().clone()),
             Err(kind) => Err(RunError::unplanned(kind, direction)),
         }
@@ -243,7 +260,7 @@ impl<'a> Migrator<'a> {
     }
 
     /// What `up` or `down` would do. It creates and changes nothing.
-    pub fn plan(&mut self, database: &Database, direction: Direction, target: Target) -> Result<Plan<'_>, RunError> {
+    pub fn plan(&mut self, database: &Database, direction: Direction, target: Target) -> Result<Plan, RunError> {
         let history = self.history_for(database, direction)?;
         let plan = match direction {
             Direction::Up => Plan::up(&self.set, &history, target, self.order),

@@ -3,6 +3,7 @@
 //! One [`Database`] says where; a `Session` is one connection that sends many statements in one message and knows which of
 //! them completed; `ledger` is the one place that knows the ledger's SQL; `runner` is the one run loop.
 
+mod ahead;
 mod blocker;
 mod concurrent;
 mod database;
@@ -26,6 +27,7 @@ mod suits;
 mod transactions;
 mod url;
 
+pub use ahead::Ahead;
 pub use database::{Database, DatabaseError};
 pub use error::{ConnectError, Holder, Interruption, RunError, RunErrorKind};
 pub use event::{Done, Event, Report};

@@ -30,18 +30,15 @@ impl Run<'_, '_> {
         sleep(pause);
         // A server that restarts cannot be reached for a while, and then says that it is starting.
         let (answering, silent) = (self.migrator.connect_wait, self.migrator.server_wait.max(RESTART));
-        self.session = connect(self.migrator, self.database, answering, silent)?;
+        self.session = connect(self.migrator, self.database, answering, silent, None)?;
         Ok(())
     }
 
     pub(super) fn wait_for_lock(&mut self) -> Result<(), RunErrorKind> {
         let waiting = self.migrator.waiting_since.get_or_insert_with(Instant::now);
         let waited = waiting.elapsed();
-        let holder = self
-            .session
-            .send(&self.migrator.ledger.holder())
-            .ok()
-            .and_then(|rows| Holder::of_row(rows.into_iter().next()?));
+        let holder =
+            self.session.send(&self.migrator.ledger.holder()).ok().and_then(|rows| Holder::of_row(rows.first()?));
         if self.migrator.lock_wait.is_some_and(|most| waited >= most) {
             return Err(RunErrorKind::Locked { waited, holder });
         }
@@ -53,9 +50,14 @@ impl Run<'_, '_> {
 }
 
 /// Connects; where the cause may pass, again and again for as long as the migrator says.
-pub(super) fn open(migrator: &mut Migrator<'_>, database: &Database) -> Result<Session, ConnectError> {
+/// `failed` is what a first attempt came to that was made elsewhere.
+pub(super) fn open(
+    migrator: &mut Migrator<'_>,
+    database: &Database,
+    failed: Option<ConnectError>,
+) -> Result<Session, ConnectError> {
     let (answering, silent) = (migrator.connect_wait, migrator.server_wait);
-    connect(migrator, database, answering, silent)
+    connect(migrator, database, answering, silent, failed)
 }
 
 fn connect(
@@ -63,10 +65,11 @@ fn connect(
     database: &Database,
     answering: Duration,
     silent: Duration,
+    mut failed: Option<ConnectError>,
 ) -> Result<Session, ConnectError> {
     let (started, mut attempt) = (Instant::now(), 0);
     loop {
-        let error = match Session::open(database, &migrator.application) {
+        let error = match failed.take().map_or_else(|| Session::open(database, &migrator.application), Err) {
             Ok(session) => return Ok(session),
             Err(error) => error,
         };

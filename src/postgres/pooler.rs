@@ -16,7 +16,7 @@ pub(super) fn between(one: &mut Session, other: &mut Session) -> Result<bool, Fa
     for _ in 0..ROUNDS {
         for (n, session) in [&mut *one, &mut *other].into_iter().enumerate() {
             let rows = session.send("SELECT pg_catalog.pg_backend_pid()")?;
-            let pid = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+            let pid = rows.first().and_then(|row| row.get(0)).map(str::to_owned);
             if last[n].as_ref().is_some_and(|before| Some(before) != pid.as_ref()) {
                 return Ok(true);
             }

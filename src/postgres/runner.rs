@@ -9,10 +9,10 @@ use super::error::{Interruption, RunError, RunErrorKind};
 use super::event::{Done, Event, Report};
 use super::facts::Facts;
 use super::failure::ScriptFailure;
-use super::ledger::{FLUSH, LOCK_IS_HELD, Ledger};
+use super::ledger::{Answer, Columns, FLUSH, LOCK_IS_HELD, Ledger};
 use super::migrator::Migrator;
 use super::patience::{open, pause};
-use super::session::{Failed, Reply, Session};
+use super::session::{Failed, Session};
 use super::statements;
 use crate::migration::{Direction, Mode};
 use crate::plan::{Applied, History, OutOfOrder, Plan, State, Step, Target};
@@ -63,6 +63,7 @@ pub(super) struct Run<'a, 'l> {
     pub(super) losses: u32,
     ledger_exists: bool,
     pub(super) direction: Direction,
+    columns: Columns,
     done: Vec<Done>,
     /// How many steps there were to do at first.
     total: usize,
@@ -74,8 +75,14 @@ impl<'a, 'l> Run<'a, 'l> {
         migrator: &'a mut Migrator<'l>,
         database: &'a Database,
         direction: Direction,
+        columns: Columns,
     ) -> Result<Self, RunErrorKind> {
-        let session = open(migrator, database)?;
+        let ahead = migrator.ahead.take().and_then(|ahead| ahead.take(database, &migrator.ledger, columns));
+        let (session, answer) = match ahead {
+            Some(Ok((session, answer))) => (session, Some(answer)),
+            Some(Err(error)) => (open(migrator, database, Some(error))?, None),
+            None => (open(migrator, database, None)?, None),
+        };
         let mut run = Self {
             migrator,
             database,
@@ -86,10 +93,11 @@ impl<'a, 'l> Run<'a, 'l> {
             losses: 0,
             ledger_exists: false,
             direction,
+            columns,
             done: Vec::new(),
             total: 0,
         };
-        run.read()?;
+        run.read_answer(answer)?;
         Ok(run)
     }
 
@@ -102,15 +110,14 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     pub(super) fn read(&mut self) -> Result<(), RunErrorKind> {
-        let message = self.ledger().read(self.direction == Direction::Down);
-        let rows = loop {
-            let mut rows = Vec::new();
-            let outcome = self.session.send_with(&message, |reply| {
-                if let Reply::Row(_, row) = reply {
-                    rows.push(row);
-                }
-            });
-            match outcome {
+        self.read_answer(None)
+    }
+
+    /// The same, where the ledger was asked already.
+    fn read_answer(&mut self, mut answer: Option<Answer>) -> Result<(), RunErrorKind> {
+        let read = loop {
+            let answer = answer.take().unwrap_or_else(|| self.migrator.ledger.ask(&mut self.session, self.columns));
+            match answer.outcome {
                 Ok(()) => self.ledger_exists = true,
                 // No ledger yet: nothing was applied.
                 Err(failed) if matches!(failed.code(), "42P01" | "3F000") => self.ledger_exists = false,
@@ -122,10 +129,9 @@ impl<'a, 'l> Run<'a, 'l> {
                     return Err(RunErrorKind::server(format!("reading the ledger `{}`", self.ledger()), &failed.error));
                 }
             }
-            break rows;
+            break answer.read;
         };
-        let read =
-            Ledger::parse(rows).map_err(|why| RunErrorKind::Ledger { ledger: self.ledger().to_string(), why })?;
+        let read = read.map_err(|why| RunErrorKind::Ledger { ledger: self.ledger().to_string(), why })?;
         self.history = read.history;
         if !read.facts.standard_strings {
             return Err(RunErrorKind::Unsuitable {
@@ -157,7 +163,7 @@ impl<'a, 'l> Run<'a, 'l> {
         }
     }
 
-    fn plan<'s>(&self, set: &'s MigrationSet, target: Target, order: OutOfOrder) -> Result<Plan<'s>, RunErrorKind> {
+    fn plan(&self, set: &MigrationSet, target: Target, order: OutOfOrder) -> Result<Plan, RunErrorKind> {
         Ok(match self.direction {
             Direction::Up => Plan::up(set, &self.history, target, order)?,
             Direction::Down => Plan::down(set, &self.history, target)?,
@@ -244,7 +250,7 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// What is left of the goal. It is an error if another runner has gone the other way: what this one would leave is a gap.
-    fn plan_again<'s>(&self, set: &'s MigrationSet, goal: &BTreeSet<Version>) -> Result<Plan<'s>, RunErrorKind> {
+    fn plan_again(&self, set: &MigrationSet, goal: &BTreeSet<Version>) -> Result<Plan, RunErrorKind> {
         let moved = || RunErrorKind::Interrupted(Interruption::LedgerMoves);
         let others = |row: &&Applied| !goal.contains(&row.version);
         let target = match self.direction {
@@ -282,7 +288,7 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// Steps that are no longer to do were done by another runner, or by this one before its connection broke.
-    fn count_what_others_did(&mut self, before: &Plan<'_>, left: &Plan<'_>) {
+    fn count_what_others_did(&mut self, before: &Plan, left: &Plan) {
         for step in &before.steps {
             let settled = self.done.iter().any(|done| done.version == step.version);
             if !settled && !left.steps.iter().any(|other| other.version == step.version) {
@@ -291,14 +297,14 @@ impl<'a, 'l> Run<'a, 'l> {
         }
     }
 
-    pub(super) fn finished(&mut self, step: &Step<'_>, elapsed: Option<Duration>) {
+    pub(super) fn finished(&mut self, step: &Step, elapsed: Option<Duration>) {
         let done = Done { direction: self.direction, version: step.version, id: step.id().to_owned(), elapsed };
         self.migrator.say(&Event::Done { done: &done, position: self.done.len() + 1, total: self.total });
         self.done.push(done);
     }
 
     /// Does the first step, or the first few that go in one message.
-    fn next(&mut self, steps: &[Step<'_>], width: usize) -> Outcome {
+    fn next(&mut self, steps: &[Step], width: usize) -> Outcome {
         // One that an earlier build made is there, and lacks its functions.
         if !self.ledger_exists || !self.facts.functions {
             let create = self.ledger().create();
@@ -319,7 +325,7 @@ impl<'a, 'l> Run<'a, 'l> {
             position: self.done.len() + 1,
             total: self.total,
         });
-        let outcome = match first.script.mode {
+        let outcome = match first.script.mode() {
             Mode::Transaction => self.send_window(steps, width),
             Mode::Statements => {
                 let outcome = statements::run(
@@ -355,12 +361,12 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// Keeps what this run knows of the ledger up to date without asking.
-    pub(super) fn record(&mut self, step: &Step<'_>) {
+    pub(super) fn record(&mut self, step: &Step) {
         match step.direction {
             Direction::Up => self.history.insert(Applied {
                 version: step.version,
-                name: step.name.clone().into_owned(),
-                checksum: step.script.checksum,
+                name: step.name().to_owned(),
+                checksum: step.script.checksum(),
                 fingerprint: step.script.fingerprint(),
                 state: State::Applied,
                 progress: 0,

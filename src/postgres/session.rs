@@ -13,7 +13,7 @@ use std::task::Poll;
 use futures_util::TryStreamExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_postgres::error::DbError;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 use super::blocker::{self, Watch};
 use super::database::Database;
@@ -21,8 +21,27 @@ use super::error::{ConnectError, Holder, chain};
 #[cfg(feature = "fail-points")]
 use super::fail_point;
 
-/// A row of a reply: every value as text, `None` for NULL.
-pub(super) type Row = Vec<Option<String>>;
+/// A row of a reply.
+#[derive(Debug)]
+pub(super) struct Row(SimpleQueryRow);
+
+impl Row {
+    /// One value as text; `None` for NULL, and where there is no such column.
+    pub(super) fn get(&self, n: usize) -> Option<&str> {
+        self.0.try_get(n).ok().flatten()
+    }
+
+    /// How many values it has.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl From<SimpleQueryRow> for Row {
+    fn from(row: SimpleQueryRow) -> Self {
+        Self(row)
+    }
+}
 
 /// An open connection.
 pub(super) struct Session {
@@ -125,22 +144,22 @@ impl Session {
 
     /// Sends one message of any number of statements; the rows of all of them come back in order.
     pub(super) fn send(&mut self, message: &str) -> Result<Vec<Row>, Failed> {
+        let (rows, outcome) = self.ask(message);
+        outcome.map(|()| rows)
+    }
+
+    /// The same, with what came before a failure.
+    pub(super) fn ask(&mut self, message: &str) -> (Vec<Row>, Result<(), Failed>) {
         let mut rows = Vec::new();
-        self.send_with(message, |reply| {
+        let outcome = self.runtime.block_on(self.exchange(message, |reply| {
             if let Reply::Row(_, row) = reply {
                 rows.push(row);
             }
-        })?;
-        Ok(rows)
+        }));
+        (rows, outcome)
     }
 
-    /// The same, and hands over each reply as it arrives. Statements count from 0.
-    pub(super) fn send_with(&mut self, message: &str, on_reply: impl FnMut(Reply)) -> Result<(), Failed> {
-        let Self { runtime, .. } = &*self;
-        runtime.block_on(self.exchange(message, on_reply))
-    }
-
-    /// The same, and tells who keeps it waiting for a lock, as often as it looks.
+    /// Sends one, hands over each reply as it arrives, and tells who keeps it waiting for a lock, as often as it looks. Statements count from 0.
     pub(super) fn send_watched(
         &mut self,
         message: &str,
@@ -187,8 +206,7 @@ impl Session {
                     completed += 1;
                 }
                 Some(SimpleQueryMessage::Row(row)) => {
-                    let values = (0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect();
-                    on_reply(Reply::Row(completed, values));
+                    on_reply(Reply::Row(completed, Row(row)));
                 }
                 Some(_) => {}
             }

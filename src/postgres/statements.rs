@@ -14,7 +14,7 @@ use super::error::RunErrorKind;
 use super::event::Event;
 use super::facts::Facts;
 use super::failure::{Place, ScriptFailure, byte_of_error};
-use super::ledger::{BEGIN, Fence};
+use super::ledger::{BEGIN, Columns, Fence};
 use super::message::{RESET_REST, RESET_ROLE};
 use super::migrator::Migrator;
 use super::runner::Outcome;
@@ -49,7 +49,7 @@ impl From<Failed> for Stop {
 }
 
 /// Runs the step's script and records it.
-pub(super) fn run(alone: &mut Alone<'_, '_>, step: &Step<'_>) -> Outcome {
+pub(super) fn run(alone: &mut Alone<'_, '_>, step: &Step) -> Outcome {
     match alone.run(step) {
         Ok(elapsed) => Outcome::Done(vec![Some(elapsed)]),
         Err(Stop::Outcome(outcome)) => outcome,
@@ -61,7 +61,7 @@ pub(super) fn run(alone: &mut Alone<'_, '_>, step: &Step<'_>) -> Outcome {
 }
 
 impl Alone<'_, '_> {
-    fn run(&mut self, step: &Step<'_>) -> Result<Duration, Stop> {
+    fn run(&mut self, step: &Step) -> Result<Duration, Stop> {
         let mut holder = self.hold_lock()?;
         self.check_ledger(step)?;
         // This session has a lock as well: should the other one be lost, or this process be killed, it lives as long as the statement.
@@ -77,7 +77,7 @@ impl Alone<'_, '_> {
         Ok(elapsed)
     }
 
-    fn run_locked(&mut self, step: &Step<'_>, holder: &mut Session) -> Result<Duration, Stop> {
+    fn run_locked(&mut self, step: &Step, holder: &mut Session) -> Result<Duration, Stop> {
         let begin = match step.direction {
             Direction::Up => self.migrator.ledger.begin_up(step, &self.migrator.program, Fence::Open),
             Direction::Down => self.migrator.ledger.begin_down(step),
@@ -92,7 +92,7 @@ impl Alone<'_, '_> {
         }
         self.session.send(&settings)?;
         let started = Instant::now();
-        for n in step.resume.unwrap_or(0)..step.script.statements.len() {
+        for n in step.resume.unwrap_or(0)..step.script.statements().len() {
             self.statement(step, n)?;
             let progress = self.migrator.ledger.progress(step, n + 1);
             self.session.send(&progress)?;
@@ -121,12 +121,11 @@ impl Alone<'_, '_> {
     }
 
     /// Under the lock: the ledger is still as the plan found it.
-    fn check_ledger(&mut self, step: &Step<'_>) -> Result<(), Stop> {
-        let read = self.migrator.ledger.read(false);
-        let rows = self.session.send(&read)?;
+    fn check_ledger(&mut self, step: &Step) -> Result<(), Stop> {
+        let answer = self.migrator.ledger.ask(self.session, Columns::Plan);
+        answer.outcome?;
         let ledger = self.migrator.ledger.to_string();
-        let read = super::ledger::Ledger::parse(rows)
-            .map_err(|why| Stop::Outcome(Outcome::Refused(RunErrorKind::Ledger { ledger, why })))?;
+        let read = answer.read.map_err(|why| Stop::Outcome(Outcome::Refused(RunErrorKind::Ledger { ledger, why })))?;
         let row = read.history.get(step.version);
         let (progress, same) = (row.map(|row| row.progress), read.history.head() == self.head);
         let fits = match step.direction {
@@ -145,9 +144,8 @@ impl Alone<'_, '_> {
     }
 
     /// An interrupted run had another text of this script. What that did must not be recorded for this one.
-    fn check_edited(&mut self, step: &Step<'_>, done: usize) -> Result<(), Stop> {
-        let range = step.script.statements.get(done).cloned().unwrap_or(0..0);
-        let index = Concurrent::of(step.script.text.get(range).unwrap_or_default()).filter(|index| index.creates);
+    fn check_edited(&mut self, step: &Step, done: usize) -> Result<(), Stop> {
+        let index = Concurrent::of(step.script.statement(done).0).filter(|index| index.creates);
         let built = match &index {
             Some(index) if index.look(self.session)? == Index::Valid => Some(index.name),
             _ => None,
@@ -174,9 +172,8 @@ impl Alone<'_, '_> {
         Err(Stop::Outcome(Outcome::Script(Box::new(failure))))
     }
 
-    fn statement(&mut self, step: &Step<'_>, n: usize) -> Result<(), Stop> {
-        let range = step.script.statements.get(n).cloned().unwrap_or(0..0);
-        let text = step.script.text.get(range.clone()).unwrap_or_default();
+    fn statement(&mut self, step: &Step, n: usize) -> Result<(), Stop> {
+        let (text, start) = step.script.statement(n);
         let concurrent = Concurrent::of(text);
         if let Some(index) = &concurrent
             && self.settled_before(step, index)?
@@ -197,7 +194,7 @@ impl Alone<'_, '_> {
             },
         );
         if let Err(failed) = sent {
-            return Err(self.statement_failed(step, n, range.start, concurrent.as_ref(), failed));
+            return Err(self.statement_failed(step, n, start, concurrent.as_ref(), failed));
         }
         match concurrent {
             Some(index) if index.creates && index.look(self.session)? != Index::Valid => {
@@ -217,7 +214,7 @@ impl Alone<'_, '_> {
     }
 
     /// Looks at the index before the statement: `true` if an interrupted run has done it already. Debris is dropped.
-    fn settled_before(&mut self, step: &Step<'_>, index: &Concurrent<'_>) -> Result<bool, Stop> {
+    fn settled_before(&mut self, step: &Step, index: &Concurrent<'_>) -> Result<bool, Stop> {
         loop {
             match (index.look(self.session)?, index.creates) {
                 (Index::Valid, true) | (Index::Absent, false) => return Ok(step.resume.is_some()),
@@ -243,7 +240,7 @@ impl Alone<'_, '_> {
 
     fn statement_failed(
         &mut self,
-        step: &Step<'_>,
+        step: &Step,
         n: usize,
         start: usize,
         index: Option<&Concurrent<'_>>,
@@ -253,7 +250,7 @@ impl Alone<'_, '_> {
             return failed.into();
         };
         // The position counts from the statement's own start.
-        let rest = step.script.text.get(start..).unwrap_or_default();
+        let rest = step.script.text().get(start..).unwrap_or_default();
         let place = byte_of_error(error, rest, 0).map_or(Place::Statement(n), |byte| Place::Byte(start + byte));
         let mut failure = ScriptFailure::new(step.id(), &step.script, &place, error).keeping(n);
         if let Some(index) = index.filter(|index| index.creates)
@@ -268,7 +265,7 @@ impl Alone<'_, '_> {
     }
 
     /// Where the first statement was refused, nothing was done, and the ledger should say so.
-    fn unbegin(&mut self, step: &Step<'_>, done: usize) -> Result<(), Stop> {
+    fn unbegin(&mut self, step: &Step, done: usize) -> Result<(), Stop> {
         self.session.send(&[RESET_ROLE, RESET_REST].concat().concat())?;
         if done == 0 {
             let unbegin = self.migrator.ledger.unbegin(step);
@@ -279,5 +276,5 @@ impl Alone<'_, '_> {
 }
 
 fn first(rows: &[Row]) -> Option<&str> {
-    rows.first()?.first()?.as_deref()
+    rows.first()?.get(0)
 }

@@ -54,7 +54,7 @@ impl Status {
             let row = history.get(migration.version);
             let standing = match row {
                 Some(row) if row.state != State::Applied => Standing::Unfinished,
-                Some(row) if row.checksum == migration.up.checksum => Standing::Applied,
+                Some(row) if row.checksum == migration.up.checksum() => Standing::Applied,
                 Some(row) if row.fingerprint == migration.up.fingerprint() => Standing::CommentEdited,
                 Some(_) => Standing::Edited,
                 None if newest.is_some_and(|newest| migration.version < newest) => Standing::OutOfOrder,

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 
 impl Run<'_, '_> {
     /// Whether server and session can take this plan at all.
-    pub(super) fn check_suits(&mut self, plan: &Plan<'_>) -> Result<(), RunErrorKind> {
+    pub(super) fn check_suits(&mut self, plan: &Plan) -> Result<(), RunErrorKind> {
         let unsuitable = |what: String, help| Err(RunErrorKind::Unsuitable { what, help });
         if self.facts.changes == Changes::Standby {
             return unsuitable(
@@ -28,19 +28,19 @@ impl Run<'_, '_> {
                 "find out why (a full disk, a move, a role for reports), then connect as another role, or `ALTER DATABASE … RESET default_transaction_read_only`",
             );
         }
-        let alone = plan.steps.iter().find(|step| step.script.mode == Mode::Statements);
+        let alone = plan.steps.iter().find(|step| step.script.mode() == Mode::Statements);
         if self.migrator.transactions == Transactions::Single {
             if let Some(step) = alone {
                 return unsuitable(
                     format!(
                         "{} cannot run in a single transaction with the others: `{}` is `no-transaction`",
                         step.id(),
-                        step.script.file
+                        step.script.file()
                     ),
                     "leave `--single-transaction` out, or apply up to the migration before it, then that one, then the rest",
                 );
             }
-            if let Some(step) = plan.steps.iter().find(|step| step.script.controls_transaction) {
+            if let Some(step) = plan.steps.iter().find(|step| step.script.controls_transaction()) {
                 return unsuitable(
                     format!(
                         "{} cannot run in a single transaction with the others: it has a BEGIN, COMMIT or ROLLBACK of its own",
@@ -63,7 +63,7 @@ impl Run<'_, '_> {
             return Ok(true);
         }
         loop {
-            let mut other = open(self.migrator, self.database)?;
+            let mut other = open(self.migrator, self.database, None)?;
             match pooler::between(&mut self.session, &mut other) {
                 Ok(pooled) => return Ok(pooled),
                 Err(failed) if failed.connection_lost() => {

@@ -17,7 +17,7 @@ use crate::version::Version;
 
 impl Run<'_, '_> {
     /// The newest version behind each of these steps.
-    fn heads(&self, steps: &[Step<'_>]) -> Vec<Option<Version>> {
+    fn heads(&self, steps: &[Step]) -> Vec<Option<Version>> {
         let mut head = self.history.head();
         let mut rest = self.history.rows.iter().rev().map(|row| row.version).peekable();
         steps
@@ -48,7 +48,7 @@ impl Run<'_, '_> {
     }
 
     /// Sends the first of the steps, at most `width` of them, and records what was committed.
-    pub(super) fn send_window(&mut self, steps: &[Step<'_>], width: usize) -> Outcome {
+    pub(super) fn send_window(&mut self, steps: &[Step], width: usize) -> Outcome {
         let whole_run = self.migrator.transactions == Transactions::Single;
         let near = if whole_run { steps } else { steps.get(..width.min(steps.len())).unwrap_or(steps) };
         let heads = self.heads(near);
@@ -105,7 +105,7 @@ impl Run<'_, '_> {
         self.after_failure(&failed, &window, steps, committed)
     }
 
-    fn after_failure(&mut self, failed: &Failed, window: &Window, steps: &[Step<'_>], committed: usize) -> Outcome {
+    fn after_failure(&mut self, failed: &Failed, window: &Window, steps: &[Step], committed: usize) -> Outcome {
         if failed.connection_lost() {
             return Outcome::Lost(failed.reason());
         }
@@ -168,7 +168,7 @@ impl Run<'_, '_> {
     }
 
     /// Looks every half of the time that one of these scripts may wait for a lock: a wait that lasts as long is seen.
-    fn watch(&self, steps: &[Step<'_>]) -> Watch {
+    fn watch(&self, steps: &[Step]) -> Watch {
         let own = steps.iter().filter_map(|step| step.script.lock_timeout()).min();
         let shortest = own.map_or(self.migrator.lock_timeout, |own| own.min(self.migrator.lock_timeout));
         Watch {
@@ -178,19 +178,19 @@ impl Run<'_, '_> {
     }
 }
 
-fn early_commit(step: &Step<'_>, place: &Place) -> ScriptFailure {
-    let message = format!("{} ended its transaction before its end", step.script.file);
+fn early_commit(step: &Step, place: &Place) -> ScriptFailure {
+    let message = format!("{} ended its transaction before its end", step.script.file());
     ScriptFailure::of_outcome(step.id(), &step.script, place, message)
         .note("a migration commits together with its row in the ledger, so the server refused a COMMIT that came earlier")
         .note("`SET CONSTRAINTS ALL IMMEDIATE` in a function or in dynamic SQL looks the same: write it as a statement of the script")
 }
 
-fn escape(step: &Step<'_>) -> ScriptFailure {
+fn escape(step: &Step) -> ScriptFailure {
     ScriptFailure::of_outcome(
         step.id(),
         &step.script,
         &Place::Whole,
-        format!("{} ended its transaction behind the runner's back", step.script.file),
+        format!("{} ended its transaction behind the runner's back", step.script.file()),
     )
     .note("look at what it did, undo that, and take the COMMIT or ROLLBACK out of the script")
     .aftermath_is(format!("{} may be partially applied, and is not recorded", step.id()))

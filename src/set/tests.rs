@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
@@ -9,16 +10,20 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::diagnostic::{Rule, Severity};
 use crate::directory::inspect_as;
+use crate::lock::LOCK_FILE;
 
 const FOLDER: &str = "migrations";
 
-fn source(file: &str, bytes: impl Into<Vec<u8>>) -> Source {
-    Source { file: file.to_owned(), path: format!("{FOLDER}/{file}"), bytes: bytes.into().into() }
+type Given = Source<Vec<u8>>;
+
+fn source(file: &str, bytes: impl Into<Vec<u8>>) -> Given {
+    Source { path: format!("{FOLDER}/{file}"), bytes: bytes.into() }
 }
 
-fn of(sources: Vec<Source>) -> Inspection {
-    Inspection::of(sources, Vec::new(), &format!("{FOLDER}/{LOCK_FILE}"))
+fn of(sources: Vec<Given>) -> Inspection {
+    Inspection::of(sources, Vec::new(), &format!("{FOLDER}/{LOCK_FILE}"), |_, bytes| Ok(bytes.into()))
 }
 
 fn inspected(files: &[(&str, &str)]) -> Inspection {
@@ -85,7 +90,7 @@ fn migrations_come_in_the_order_of_their_numbers_and_not_of_their_letters() {
     assert_eq!(ids, ["9_a", "10_b"]);
     assert_eq!(inspection.set().head().unwrap().id(), "10_b");
     let nine = Version::new(9).unwrap();
-    assert_eq!(inspection.set().get(nine).unwrap().name, "a");
+    assert_eq!(inspection.set().get(nine).unwrap().name(), "a");
     assert!(inspection.set().get(Version::new(8).unwrap()).is_none());
 }
 
@@ -291,7 +296,7 @@ fn a_byte_order_mark_is_no_part_of_the_script_and_the_replacement_character_is()
     assert_eq!(in_up("\u{feff}select 1;"), []);
     let inspection = inspected(&[("1_a.up.sql", "\u{feff}select '\u{fffd}'; select 2;")]);
     let up = &inspection.set().migrations()[0].up;
-    assert_eq!((&*up.text, up.statements.len()), ("select '\u{fffd}'; select 2;", 2));
+    assert_eq!((up.text(), up.statements().len()), ("select '\u{fffd}'; select 2;", 2));
 }
 
 #[test]
@@ -444,7 +449,7 @@ fn a_file_of_fifty_megabytes_is_read() {
     assert!(text.len() > 50_000_000);
     let inspection = of(vec![source("1_a.up.sql", text), source("1_a.down.sql", "truncate t;")]);
     assert_eq!(found(&inspection), [(Rule::NotLocked, "1_a.up.sql")]);
-    assert_eq!(inspection.set().migrations()[0].up.statements.len(), 500_000);
+    assert_eq!(inspection.set().migrations()[0].up.statements().len(), 500_000);
     assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }
 
@@ -479,14 +484,14 @@ fn twenty_thousand_nested_parentheses_are_read() {
 
 #[test]
 fn ten_thousand_migrations_take_linear_time_also_when_each_has_a_fault() {
-    let files = |text: &str, from: usize| -> Vec<Source> {
+    let files = |text: &str, from: usize| -> Vec<Given> {
         let both = |n: usize| [source(&format!("{n}_a.up.sql"), text), source(&format!("{n}_a.down.sql"), text)];
         (from..from + 10_000).flat_map(both).collect()
     };
     let start = Instant::now();
     let clean = of(files("begin; select 1; commit;", 1));
     let lock = clean.set().lock().to_string();
-    let with = |mut files: Vec<Source>| {
+    let with = |mut files: Vec<Given>| {
         files.push(source(LOCK_FILE, lock.as_str()));
         of(files)
     };
@@ -774,8 +779,8 @@ proptest! {
         let inspection = inspected(&[("1_a.up.sql", &text), ("1_a.down.sql", &text)]);
         let _ = all(&inspection);
         for script in inspection.set().migrations().iter().flat_map(Migration::scripts) {
-            prop_assert_eq!(script.to_send().len(), script.text.len());
-            for statement in &script.statements {
+            prop_assert_eq!(script.to_send().len(), script.text().len());
+            for statement in script.statements() {
                 prop_assert!(script.to_send().get(statement.clone()).is_some());
             }
         }

@@ -18,16 +18,25 @@ pub enum TransactionControl {
 
 /// What the statement does to its transaction; `None` for all that leaves it as it is.
 pub fn transaction_control(text: &str, statement: &Statement) -> Option<TransactionControl> {
-    let words = statement.words(text);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["BEGIN", ..] | ["START", "TRANSACTION", ..] => Some(TransactionControl::Begin),
-        ["PREPARE", "TRANSACTION", ..] | ["COMMIT" | "ROLLBACK", "PREPARED", ..] => Some(TransactionControl::TwoPhase),
-        ["COMMIT" | "END", ..] => Some(TransactionControl::Commit),
-        ["ROLLBACK", "TO", ..] | ["ROLLBACK", "WORK" | "TRANSACTION", "TO", ..] => None,
-        ["ROLLBACK" | "ABORT", ..] => Some(TransactionControl::Rollback),
-        _ => None,
-    }
+    // The first words that decide, from the longest on.
+    let table: [(&[&str], Option<TransactionControl>); 12] = [
+        (&["BEGIN"], Some(TransactionControl::Begin)),
+        (&["START", "TRANSACTION"], Some(TransactionControl::Begin)),
+        (&["PREPARE", "TRANSACTION"], Some(TransactionControl::TwoPhase)),
+        (&["COMMIT", "PREPARED"], Some(TransactionControl::TwoPhase)),
+        (&["ROLLBACK", "PREPARED"], Some(TransactionControl::TwoPhase)),
+        (&["COMMIT"], Some(TransactionControl::Commit)),
+        (&["END"], Some(TransactionControl::Commit)),
+        (&["ROLLBACK", "TO"], None),
+        (&["ROLLBACK", "WORK", "TO"], None),
+        (&["ROLLBACK", "TRANSACTION", "TO"], None),
+        (&["ROLLBACK"], Some(TransactionControl::Rollback)),
+        (&["ABORT"], Some(TransactionControl::Rollback)),
+    ];
+    // Most statements are none of these, and each is asked.
+    let first = statement.word(text, 0)?;
+    let is = |words: &[&str]| first.eq_ignore_ascii_case(words[0]) && statement.starts_with(text, words);
+    table.into_iter().find(|(words, _)| is(words)).and_then(|(_, control)| control)
 }
 
 /// The name of the command if Postgres refuses it inside a transaction block (SQLSTATE 25001).
@@ -35,34 +44,44 @@ pub fn transaction_control(text: &str, statement: &Statement) -> Option<Transact
 /// These are the callers of `PreventInTransactionBlock` that a statement's first words tell; `CREATE SUBSCRIPTION` depends on
 /// options and is left to the server.
 pub fn in_transaction_refused(text: &str, statement: &Statement) -> Option<&'static str> {
-    let words = statement.words(text);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let concurrently = || {
-        // Outside of parentheses, so neither a column nor a name in quotes.
-        statement.head.iter().any(|t| t.kind == TokenKind::Word && t.text(text).eq_ignore_ascii_case("CONCURRENTLY"))
-    };
-    match words.as_slice() {
-        ["CREATE", "INDEX", "CONCURRENTLY", ..] | ["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", ..] => {
-            Some("CREATE INDEX CONCURRENTLY")
-        }
-        ["DROP", "INDEX", "CONCURRENTLY", ..] => Some("DROP INDEX CONCURRENTLY"),
-        ["REINDEX", "DATABASE" | "SYSTEM" | "SCHEMA", ..] => Some("REINDEX of a whole schema or database"),
-        ["REINDEX", ..] if concurrently() || reindex_option(text, statement) => Some("REINDEX CONCURRENTLY"),
-        ["ALTER", "TABLE", ..] if concurrently() => Some("ALTER TABLE … DETACH PARTITION … CONCURRENTLY"),
-        ["VACUUM", ..] => Some("VACUUM"),
-        ["CREATE", "DATABASE", ..] => Some("CREATE DATABASE"),
-        ["DROP", "DATABASE", ..] => Some("DROP DATABASE"),
-        ["CREATE", "TABLESPACE", ..] => Some("CREATE TABLESPACE"),
-        ["DROP", "TABLESPACE", ..] => Some("DROP TABLESPACE"),
-        ["ALTER", "SYSTEM", ..] => Some("ALTER SYSTEM"),
-        ["DISCARD", "ALL", ..] => Some("DISCARD ALL"),
-        ["CLUSTER"] | ["CLUSTER", "VERBOSE"] => Some("CLUSTER of the whole database"),
-        ["ALTER", "DATABASE", ..] if words.windows(2).any(|pair| pair == ["SET", "TABLESPACE"]) => {
-            Some("ALTER DATABASE … SET TABLESPACE")
-        }
-        _ => None,
+    let table: [(&[&str], &'static str); 13] = [
+        (&["CREATE", "INDEX", "CONCURRENTLY"], CREATE_INDEX),
+        (&["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY"], CREATE_INDEX),
+        (&["DROP", "INDEX", "CONCURRENTLY"], DROP_INDEX),
+        (&["REINDEX", "DATABASE"], "REINDEX of a whole schema or database"),
+        (&["REINDEX", "SYSTEM"], "REINDEX of a whole schema or database"),
+        (&["REINDEX", "SCHEMA"], "REINDEX of a whole schema or database"),
+        (&["VACUUM"], "VACUUM"),
+        (&["CREATE", "DATABASE"], "CREATE DATABASE"),
+        (&["DROP", "DATABASE"], "DROP DATABASE"),
+        (&["CREATE", "TABLESPACE"], "CREATE TABLESPACE"),
+        (&["DROP", "TABLESPACE"], "DROP TABLESPACE"),
+        (&["ALTER", "SYSTEM"], "ALTER SYSTEM"),
+        (&["DISCARD", "ALL"], "DISCARD ALL"),
+    ];
+    let first = statement.word(text, 0)?;
+    let is = |words: &[&str]| first.eq_ignore_ascii_case(words[0]) && statement.starts_with(text, words);
+    if let Some((_, command)) = table.into_iter().find(|(words, _)| is(words)) {
+        return Some(command);
+    }
+    // Outside of parentheses, so neither a column nor a name in quotes.
+    let concurrently = || (0..statement.head.len()).any(|n| statement.is(text, n, "CONCURRENTLY"));
+    let set_tablespace = |n: usize| statement.is(text, n, "SET") && statement.is(text, n + 1, "TABLESPACE");
+    if is(&["REINDEX"]) && (concurrently() || reindex_option(text, statement)) {
+        Some("REINDEX CONCURRENTLY")
+    } else if is(&["ALTER", "TABLE"]) && concurrently() {
+        Some("ALTER TABLE … DETACH PARTITION … CONCURRENTLY")
+    } else if is(&["CLUSTER"]) && statement.words() == if is(&["CLUSTER", "VERBOSE"]) { 2 } else { 1 } {
+        Some("CLUSTER of the whole database")
+    } else if is(&["ALTER", "DATABASE"]) && (0..statement.words()).any(set_tablespace) {
+        Some("ALTER DATABASE … SET TABLESPACE")
+    } else {
+        None
     }
 }
+
+const CREATE_INDEX: &str = "CREATE INDEX CONCURRENTLY";
+const DROP_INDEX: &str = "DROP INDEX CONCURRENTLY";
 
 /// `REINDEX (CONCURRENTLY) TABLE …`, whose option stands in parentheses.
 fn reindex_option(text: &str, statement: &Statement) -> bool {
@@ -86,21 +105,21 @@ pub struct ConcurrentIndex<'a> {
 /// For `CREATE [UNIQUE] INDEX CONCURRENTLY [IF NOT EXISTS] [name] ON [ONLY] table …` and
 /// `DROP INDEX CONCURRENTLY [IF EXISTS] name` what they name; `None` for any other statement.
 pub fn concurrent_index<'a>(text: &'a str, statement: &Statement) -> Option<ConcurrentIndex<'a>> {
-    let word = |n: usize| statement.word(text, n);
+    let is = |n: usize, word: &str| statement.is(text, n, word);
     let mut at = match in_transaction_refused(text, statement)? {
-        "CREATE INDEX CONCURRENTLY" if word(1).as_deref() == Some("UNIQUE") => 4,
-        "CREATE INDEX CONCURRENTLY" | "DROP INDEX CONCURRENTLY" => 3,
+        CREATE_INDEX if is(1, "UNIQUE") => 4,
+        CREATE_INDEX | DROP_INDEX => 3,
         _ => return None,
     };
-    match (word(at).as_deref(), word(at + 1).as_deref()) {
-        (Some("IF"), Some("NOT")) => at += 3,
-        (Some("IF"), Some("EXISTS")) => at += 2,
-        _ => {}
+    if is(at, "IF") && is(at + 1, "NOT") {
+        at += 3;
+    } else if is(at, "IF") && is(at + 1, "EXISTS") {
+        at += 2;
     }
-    if word(0).as_deref() == Some("DROP") {
+    if is(0, "DROP") {
         return Some(ConcurrentIndex { name: qualified_name(text, statement, at).map(|(name, _)| name), table: None });
     }
-    let name = if word(at).as_deref() == Some("ON") {
+    let name = if is(at, "ON") {
         None
     } else {
         let (name, next) = qualified_name(text, statement, at)?;
@@ -108,7 +127,7 @@ pub fn concurrent_index<'a>(text: &'a str, statement: &Statement) -> Option<Conc
         Some(name)
     };
     // `at` is at ON now.
-    at += if word(at + 1).as_deref() == Some("ONLY") { 2 } else { 1 };
+    at += if is(at + 1, "ONLY") { 2 } else { 1 };
     Some(ConcurrentIndex { name, table: qualified_name(text, statement, at).map(|(table, _)| table) })
 }
 

@@ -41,20 +41,25 @@ pub struct Script {
 }
 
 impl Statement {
-    /// The `n`th token of the head as an upper-case word, if it is an unquoted one.
-    pub fn word(&self, text: &str, n: usize) -> Option<String> {
+    /// The `n`th token of the head as it is written, if it is an unquoted word.
+    pub fn word<'a>(&self, text: &'a str, n: usize) -> Option<&'a str> {
         let token = self.head.get(n).filter(|token| token.kind == TokenKind::Word)?;
-        Some(token.text(text).to_ascii_uppercase())
+        Some(token.text(text))
     }
 
-    /// The words that the head begins with, in upper case, up to the first token that is none.
-    pub fn words(&self, text: &str) -> Vec<String> {
-        (0..self.head.len()).map_while(|n| self.word(text, n)).collect()
+    /// How many words the head begins with, up to the first token that is none.
+    pub fn words(&self) -> usize {
+        self.head.iter().take_while(|token| token.kind == TokenKind::Word).count()
     }
 
-    /// Whether the head begins with these words, given in upper case.
+    /// Whether the `n`th token of the head is this word, in whatever case and unquoted.
+    pub fn is(&self, text: &str, n: usize, word: &str) -> bool {
+        self.word(text, n).is_some_and(|here| here.eq_ignore_ascii_case(word))
+    }
+
+    /// Whether the head begins with these words, in whatever case.
     pub fn starts_with(&self, text: &str, words: &[&str]) -> bool {
-        words.iter().enumerate().all(|(n, word)| self.word(text, n).as_deref() == Some(word))
+        words.iter().enumerate().all(|(n, word)| self.is(text, n, word))
     }
 }
 
@@ -72,8 +77,8 @@ impl Open {
     fn creates_routine(&self, text: &str) -> bool {
         self.statement.as_ref().is_some_and(|statement| {
             let skip = if statement.starts_with(text, &["CREATE", "OR", "REPLACE"]) { 3 } else { 1 };
-            statement.word(text, 0).as_deref() == Some("CREATE")
-                && matches!(statement.word(text, skip).as_deref(), Some("FUNCTION" | "PROCEDURE"))
+            statement.is(text, 0, "CREATE")
+                && ["FUNCTION", "PROCEDURE"].iter().any(|word| statement.is(text, skip, word))
         })
     }
 
@@ -116,9 +121,9 @@ impl Open {
 
     fn is_copy_from_stdin(&self, text: &str) -> bool {
         self.statement.as_ref().is_some_and(|statement| {
-            let upper = |token: &Token| token.text(text).to_ascii_uppercase();
+            let is = |token: &Token, word: &str| token.text(text).eq_ignore_ascii_case(word);
             statement.starts_with(text, &["COPY"])
-                && statement.head.windows(2).any(|pair| upper(&pair[0]) == "FROM" && upper(&pair[1]) == "STDIN")
+                && statement.head.windows(2).any(|pair| is(&pair[0], "FROM") && is(&pair[1], "STDIN"))
         })
     }
 

@@ -66,8 +66,8 @@ fn psql(
     let mut script = String::new();
     for migration in migrations {
         let one = if direction == Direction::Up { &migration.up } else { migration.down.as_ref().unwrap() };
-        let (begin, commit) = if one.mode == Mode::Transaction { ("BEGIN;", "COMMIT;") } else { ("", "") };
-        let path = workspace.migrations().join(&one.file);
+        let (begin, commit) = if one.mode() == Mode::Transaction { ("BEGIN;", "COMMIT;") } else { ("", "") };
+        let path = workspace.migrations().join(one.file());
         writeln!(
             script,
             "\\echo == {}\n{begin}\n\\i {}\n;\n\\echo state :LAST_ERROR_SQLSTATE\n{commit}",
@@ -116,7 +116,7 @@ fn go(database: &TestDatabase, set: &MigrationSet, direction: Direction, target:
             Err(error) => {
                 let RunErrorKind::Script(script) = &error.kind else { panic!("{error}") };
                 let migration = set.migrations().iter().find(|m| m.id() == script.id()).unwrap();
-                let (version, name, up) = (migration.version, &migration.name, &migration.up);
+                let (version, name, up) = (migration.version, migration.name(), &migration.up);
                 assert!(failed.insert(migration.id().to_owned()), "{error}");
                 let step_over = match direction {
                     Direction::Down => {
@@ -125,7 +125,7 @@ fn go(database: &TestDatabase, set: &MigrationSet, direction: Direction, target:
                     Direction::Up => format!(
                         "INSERT INTO stairwell.ledger (version, name, checksum, fingerprint, up_script, state, started_at, applied_by, applied_with) \
                          VALUES ({version}, '{name}', '{}', '{}', '', 'applied', now(), '', '')",
-                        up.checksum,
+                        up.checksum(),
                         up.fingerprint()
                     ),
                 };

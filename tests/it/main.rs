@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::unnecessary_wraps, reason = "every test returns an Outcome, whether or not it can be skipped")]
 
+mod ahead;
 mod commands;
 mod crash_matrix;
 mod documents;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
+    ahead::add(&mut trials);
     commands::add(&mut trials);
     crash_matrix::add(&mut trials);
     durability::add(&mut trials);

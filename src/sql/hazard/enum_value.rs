@@ -34,7 +34,7 @@ pub fn enum_values_used(text: &str, statements: &[Statement]) -> Vec<EnumValueUs
         if !is_alter && !is_create && added.is_empty() {
             continue;
         }
-        if is_create && added.is_empty() && statement.word(text, 1).as_deref() != Some("TYPE") {
+        if is_create && added.is_empty() && !statement.is(text, 1, "TYPE") {
             continue;
         }
         let tokens = Tokens::of(text, statement.start..statement.end);

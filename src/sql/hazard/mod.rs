@@ -67,6 +67,16 @@ pub struct Review {
 /// script made itself is no data yet.
 pub fn review(text: &str, statements: &[Statement]) -> Review {
     let mut review = Review::default();
+    // Most scripts only make things.
+    let destroys = |statement: &Statement| {
+        let word = statement.word(text, 0).unwrap_or_default();
+        ["ALTER", "DELETE", "DO", "DROP", "TRUNCATE", "UPDATE", "WITH"]
+            .iter()
+            .any(|verb| word.eq_ignore_ascii_case(verb))
+    };
+    if !statements.iter().any(destroys) {
+        return review;
+    }
     let mut made = Made::of_script(text, statements);
     for (n, statement) in statements.iter().enumerate() {
         // Most statements of a large script are rows, and need no second look.

@@ -43,20 +43,21 @@ pub fn session_state(text: &str, statement: &Statement) -> Option<SessionState> 
 }
 
 fn set(text: &str, statement: &Statement) -> Option<SessionState> {
-    match statement.word(text, 1).as_deref() {
-        // The last three are settings that Postgres itself ends with the transaction.
-        Some(
-            "LOCAL"
-            | "CONSTRAINTS"
-            | "TRANSACTION"
-            | "TRANSACTION_ISOLATION"
-            | "TRANSACTION_READ_ONLY"
-            | "TRANSACTION_DEFERRABLE",
-        ) => None,
-        Some("SESSION") if statement.word(text, 2).as_deref() == Some("CHARACTERISTICS") => {
-            Some(SessionState::Characteristics)
-        }
-        _ => Some(SessionState::Set),
+    // The last three are settings that Postgres itself ends with the transaction.
+    let of_transaction = [
+        "LOCAL",
+        "CONSTRAINTS",
+        "TRANSACTION",
+        "TRANSACTION_ISOLATION",
+        "TRANSACTION_READ_ONLY",
+        "TRANSACTION_DEFERRABLE",
+    ];
+    if of_transaction.iter().any(|word| statement.is(text, 1, word)) {
+        None
+    } else if statement.is(text, 1, "SESSION") && statement.is(text, 2, "CHARACTERISTICS") {
+        Some(SessionState::Characteristics)
+    } else {
+        Some(SessionState::Set)
     }
 }
 

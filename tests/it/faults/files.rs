@@ -105,11 +105,11 @@ fn f05_an_applied_file_was_edited() -> Outcome {
         ("2_b", "create table b (i int);", "drop table b;"),
     ]);
     xtask::run(xtask::db(workspace.path(), &["up", "1"]).env("DATABASE_URL", database.url())).ok();
-    let locked = workspace.set().migrations()[0].up.checksum;
+    let locked = workspace.set().migrations()[0].up.checksum();
     workspace.write("1_a.up.sql", "create table a (i bigint);");
     build_refuses(&workspace, Rule::Edited, "was edited after it was locked");
     let ran = xtask::run(xtask::db(workspace.path(), &["up"]).env("DATABASE_URL", database.url())).exits(1);
-    let now = stairwell::inspect(&workspace.migrations()).unwrap().set().migrations()[0].up.checksum;
+    let now = stairwell::inspect(&workspace.migrations()).unwrap().set().migrations()[0].up.checksum();
     for words in ["1_a.up.sql", &locked.to_string(), &now.to_string(), "db redo --to 1", "git checkout"] {
         assert!(ran.stderr.contains(words), "{words} in {}", ran.stderr);
     }

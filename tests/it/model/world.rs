@@ -105,7 +105,7 @@ impl World {
         }
         let set = self.folder.set();
         for migration in set.migrations() {
-            self.ups.insert(migration.up.checksum.to_string(), files[&migration.version.get()].up);
+            self.ups.insert(migration.up.checksum().to_string(), files[&migration.version.get()].up);
         }
         set
     }

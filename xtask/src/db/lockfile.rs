@@ -48,8 +48,8 @@ fn updated(inspection: &Inspection, accept: impl Fn(&Migration) -> bool) -> Lock
     let now = inspection.set().lock();
     let accepted: Vec<_> = inspection.set().migrations().iter().filter(|m| accept(m)).map(|m| m.version).collect();
     let is_accepted = |version| accepted.binary_search(&version).is_ok();
-    let kept = old.entries().iter().filter(|entry| !is_accepted(entry.name.version));
-    let taken = now.entries().iter().filter(|entry| is_accepted(entry.name.version));
+    let kept = old.entries().iter().filter(|entry| !is_accepted(entry.version));
+    let taken = now.entries().iter().filter(|entry| is_accepted(entry.version));
     Lock::from_entries(kept.chain(taken).cloned())
 }
 
@@ -89,7 +89,7 @@ fn lock_applied(
     policy: LockPolicy,
 ) -> Result<(), Failure> {
     let applied = |m: &Migration| {
-        history.get(m.version).is_some_and(|row| row.state == State::Applied && row.checksum == m.up.checksum)
+        history.get(m.version).is_some_and(|row| row.state == State::Applied && row.checksum == m.up.checksum())
     };
     let new = updated(inspection, applied);
     if Some(&new) == inspection.lock.as_ref() || policy != LockPolicy::Update {

@@ -50,10 +50,8 @@ fn next_version(now: Timestamp, newest: Option<Version>) -> Result<Version, Fail
 fn newest(folder: &Path, inspection: Option<&Inspection>) -> Option<Version> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     let of_files = files.filter_map(|entry| Some(file_name(entry.file_name().to_str()?).ok()?.version));
-    let of_lock = inspection
-        .and_then(|i| i.lock.as_ref())
-        .into_iter()
-        .flat_map(|lock| lock.entries().iter().map(|e| e.name.version));
+    let of_lock =
+        inspection.and_then(|i| i.lock.as_ref()).into_iter().flat_map(|lock| lock.entries().iter().map(|e| e.version));
     of_files.chain(of_lock).max()
 }
 

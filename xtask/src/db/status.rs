@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use stairwell::migration::Migration;
+use stairwell::migration::{Migration, Script};
 use stairwell::postgres::{Standing, Status, StatusRow};
 use stairwell::{Inspection, Rule};
 
@@ -59,7 +59,7 @@ fn remarks(row: &StatusRow, inspection: &Inspection) -> String {
         remarks.push("comments edited since".to_owned());
     }
     let files: Vec<_> =
-        inspection.set().get(row.version).into_iter().flat_map(Migration::scripts).map(|s| s.path.as_str()).collect();
+        inspection.set().get(row.version).into_iter().flat_map(Migration::scripts).map(Script::path).collect();
     let concerned = inspection.lock_findings().filter(|f| f.path.as_deref().is_some_and(|path| files.contains(&path)));
     let mut lock: Vec<_> = concerned
         .map(|finding| match finding.rule {

@@ -1,6 +1,7 @@
 //! `db up`: applies what is pending, and locks it.
 
-use stairwell::postgres::{Database, Migrator};
+use stairwell::migration::Direction;
+use stairwell::postgres::{Ahead, Database, Migrator};
 use stairwell::{Inspection, OutOfOrder, Rule, Target};
 
 use crate::cli::Up;
@@ -12,9 +13,12 @@ use crate::terminal::{Steps, say, warn};
 pub(super) fn run(context: &Context, args: &Up) -> Result<(), Failure> {
     let order = if args.allow_out_of_order { OutOfOrder::Allow } else { OutOfOrder::Refuse };
     let policy = context.lock_policy(args.locked);
+    // While the files are read. What is wrong with the database is said after what is wrong with them.
+    let ahead = context.configured().ok().flatten().map(|database| Ahead::of(&database, Direction::Up));
     let inspection = checked(context, policy, order)?;
     let database = context.database()?;
     let migrator = args.patience.of(migrator(&inspection)).transactions(args.single.transactions()).out_of_order(order);
+    let migrator = ahead.into_iter().fold(migrator, Migrator::ahead);
     apply(context, &inspection, &database, policy, migrator, args.target())
 }
 
