@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::lock::LOCK_FILE;
@@ -32,55 +32,52 @@ pub(crate) fn inspect_as(folder: &Path, shown: &Path) -> Result<Inspection, Fold
     if !fs::metadata(folder).map_err(error)?.is_dir() {
         return Err(error(io::Error::new(io::ErrorKind::NotADirectory, "it is not a folder")));
     }
-    let (mut sources, mut findings) = (Vec::new(), Vec::new());
     // With a separator at its end.
     let shown_folder = shown.join("").display().to_string();
-    for entry in WalkDir::new(folder).min_depth(1).max_depth(1) {
-        let entry = entry.map_err(|e| error(e.into()))?;
-        let Some(file) = entry.file_name().to_str() else {
-            findings.push(
-                Diagnostic::error(Rule::FileName, "the name of this file is not valid UTF-8")
-                    .at(shown.join(entry.file_name()).display().to_string())
-                    .help("rename or delete it"),
-            );
-            continue;
-        };
-        if is_ignored(file) {
-            continue;
-        }
-        let path = format!("{shown_folder}{file}");
-        // The type is the entry's own: a link is not followed, and its target never read.
-        let kind = entry.file_type();
-        if kind.is_file() {
-            sources.push(Source { path, bytes: () });
-            continue;
-        }
-        let what = if kind.is_symlink() {
-            "a symbolic link"
-        } else if kind.is_dir() {
-            "a folder"
-        } else {
-            "no plain file (a pipe, a socket or a device)"
-        };
-        findings.push(
-            Diagnostic::error(
-                Rule::FileKind,
-                format!("`{file}` is {what}, and migrations are plain files in one flat folder"),
-            )
-            .at(path)
-            .note("it was not read")
-            .help("put the file itself here, or move this elsewhere"),
-        );
-    }
-    let read = |file: &str, ()| read(&folder.join(file)).map(Into::into);
-    Ok(Inspection::of(sources, findings, &format!("{shown_folder}{LOCK_FILE}"), read))
+    let mut failed = None;
+    let entries = WalkDir::new(folder).min_depth(1).max_depth(1).into_iter();
+    let entries = entries.map_while(|entry| entry.map_err(|error| failed = Some(error.into())).ok());
+    let sources = entries.filter_map(|entry| source(&entry, &shown_folder).transpose());
+    let load = |file: &str, ()| read(&folder.join(file)).map(Into::into);
+    let inspection = Inspection::of(sources, &format!("{shown_folder}{LOCK_FILE}"), load);
+    failed.map_or(Ok(inspection), |source| Err(error(source)))
 }
 
-/// `fs::read` without asking for the length first: of a thousand small files each call counts.
+/// What is checked of an entry: nothing of what may stand beside migrations, and nothing that is no plain file.
+fn source(entry: &DirEntry, shown_folder: &str) -> Result<Option<Source<()>>, Diagnostic> {
+    let path = format!("{shown_folder}{}", entry.file_name().display());
+    let Some(file) = entry.file_name().to_str() else {
+        return Err(Diagnostic::error(Rule::FileName, "the name of this file is not valid UTF-8")
+            .at(path)
+            .help("rename or delete it"));
+    };
+    if is_ignored(file) {
+        return Ok(None);
+    }
+    // The type is the entry's own: a link is not followed, and its target never read.
+    let kind = entry.file_type();
+    if kind.is_file() {
+        return Ok(Some(Source { path, bytes: () }));
+    }
+    let what = if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_dir() {
+        "a folder"
+    } else {
+        "no plain file (a pipe, a socket or a device)"
+    };
+    let message = format!("`{file}` is {what}, and migrations are plain files in one flat folder");
+    Err(Diagnostic::error(Rule::FileKind, message)
+        .at(path)
+        .note("it was not read")
+        .help("put the file itself here, or move this elsewhere"))
+}
+
+/// `fs::read` that asks only large files for their length: of a thousand small ones each call counts.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = fs::File::open(path)?;
     let (mut bytes, mut block) = (Vec::new(), [0; 8192]);
-    loop {
+    while bytes.len() < block.len() {
         match file.read(&mut block) {
             Ok(0) => return Ok(bytes),
             Ok(count) => bytes.extend_from_slice(block.get(..count).unwrap_or_default()),
@@ -88,6 +85,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
             Err(error) => return Err(error),
         }
     }
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A README and dot files may stand beside the migrations.

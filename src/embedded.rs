@@ -13,21 +13,17 @@ use crate::set::{Inspection, Source};
 /// The build check has seen the same files, so a finding here means that the app's `build.rs` does not call
 /// [`build::check`](crate::build::check).
 pub fn inspect(dir: &Dir<'static>) -> Inspection {
-    let (mut sources, mut findings) = (Vec::new(), Vec::new());
-    for entry in dir.entries() {
+    let source = |entry: &'static DirEntry<'static>| {
         let path = entry.path().display().to_string();
         let file = path.get(file_in(&path)..).unwrap_or_default();
         match entry {
-            _ if is_ignored(file) => {}
-            DirEntry::File(content) => sources.push(Source { bytes: content.contents(), path }),
-            DirEntry::Dir(_) => findings.push(
-                Diagnostic::error(
-                    Rule::FileKind,
-                    format!("`{file}` is a folder, and migrations are plain files in one flat folder"),
-                )
-                .at(path),
-            ),
+            _ if is_ignored(file) => None,
+            DirEntry::File(content) => Some(Ok(Source { bytes: content.contents(), path })),
+            DirEntry::Dir(_) => {
+                let message = format!("`{file}` is a folder, and migrations are plain files in one flat folder");
+                Some(Err(Diagnostic::error(Rule::FileKind, message).at(path)))
+            }
         }
-    }
-    Inspection::of(sources, findings, LOCK_FILE, |_, bytes| Ok(bytes.into()))
+    };
+    Inspection::of(dir.entries().iter().filter_map(source), LOCK_FILE, |_, bytes: &'static [u8]| Ok(bytes.into()))
 }

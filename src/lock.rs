@@ -137,7 +137,7 @@ impl Lock {
 
 impl Entry {
     /// What orders the lines.
-    fn key(&self) -> (Version, Direction, &str) {
+    pub(crate) fn key(&self) -> (Version, Direction, &str) {
         (self.version, self.direction, &self.file)
     }
 

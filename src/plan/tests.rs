@@ -19,8 +19,8 @@ fn steps(number: usize) -> Target {
 fn set_of(files: &[(&str, &str)]) -> MigrationSet {
     let source =
         |(file, text): &(&str, &str)| Source { path: format!("migrations/{file}"), bytes: text.as_bytes().to_vec() };
-    let sources = files.iter().map(source).collect();
-    Inspection::of(sources, Vec::new(), "migrations/stairwell.lock", |_, bytes| Ok(bytes.into())).set().clone()
+    let sources = files.iter().map(source).map(Ok);
+    Inspection::of(sources, "migrations/stairwell.lock", |_, bytes| Ok(bytes.into())).set().clone()
 }
 
 /// Migrations `1_m`, `2_m` … that each have a way back.

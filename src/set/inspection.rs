@@ -20,10 +20,48 @@ pub(crate) struct Source<B> {
     pub(crate) bytes: B,
 }
 
-impl<B> Source<B> {
-    fn file(&self) -> &str {
-        self.path.get(file_in(&self.path)..).unwrap_or_default()
+/// What one thing in the folder turned out to be.
+enum Part {
+    Script(Version, Direction, Script),
+    Lock(Result<Lock, Diagnostic>),
+    /// A file whose name is no migration's, by its path.
+    Misnamed(String),
+}
+
+impl Part {
+    /// Reads and checks one by itself.
+    fn of<B>(
+        source: Source<B>,
+        load: impl Fn(&str, B) -> io::Result<Cow<'static, [u8]>>,
+    ) -> (Option<Self>, Vec<Diagnostic>) {
+        let Source { path, bytes } = source;
+        let file = path.get(file_in(&path)..).unwrap_or_default();
+        let name = if file == LOCK_FILE { Ok(None) } else { file_name(file).map(Some) };
+        let name = match name.map(|name| name.map(|name| (name.version, name.direction))) {
+            Ok(name) => name,
+            Err(why) => {
+                let finding = misnamed(file, &why).at(path.clone());
+                return (Some(Self::Misnamed(path)), vec![finding]);
+            }
+        };
+        let bytes = load(file, bytes);
+        let unreadable = |error, path| Diagnostic::error(Rule::Unreadable, format!("cannot be read: {error}")).at(path);
+        match (bytes, name) {
+            (Ok(bytes), None) => (Some(Self::Lock(Lock::parse(&path, &String::from_utf8_lossy(&bytes)))), Vec::new()),
+            (Ok(bytes), Some((version, direction))) => {
+                let (script, findings) = Script::parse(path, &bytes, direction);
+                (script.map(|script| Self::Script(version, direction, script)), findings)
+            }
+            (Err(error), None) => (Some(Self::Lock(Err(unreadable(error, path)))), Vec::new()),
+            (Err(error), Some(_)) => (None, vec![unreadable(error, path)]),
+        }
     }
+}
+
+fn misnamed(file: &str, why: &str) -> Diagnostic {
+    Diagnostic::error(Rule::FileName, format!("`{file}` is not the name of a migration: {why}"))
+        .note("a migration is `<version>_<name>.up.sql` with `<version>_<name>.down.sql`, and nothing else belongs here but the lock, a README and dot files")
+        .help("rename it (`cargo xtask db new <name>` makes good names), or move it elsewhere")
 }
 
 /// A set beside what is wrong with it.
@@ -39,44 +77,45 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Checks files together: names, versions, pairs, contents, and the lock if it is among them. All are in one folder. `load` reads
-    /// one, on any thread: its name is given, and what the source has for its bytes.
-    pub(crate) fn of<B: Send>(
-        mut sources: Vec<Source<B>>,
-        findings: Vec<Diagnostic>,
+    /// Checks files together: names, versions, pairs, contents, and the lock if it is among them. All are in one folder, and what else
+    /// is there comes as a finding. `load` reads one, on any thread: its name is given, and what the source has for its bytes.
+    pub(crate) fn of<B>(
+        sources: impl Iterator<Item = Result<Source<B>, Diagnostic>>,
         lock_path: &str,
         load: impl Fn(&str, B) -> io::Result<Cow<'static, [u8]>> + Sync,
-    ) -> Self {
-        let mut inspection = Self { findings, ..Self::default() };
-        // They share their folder, so this is by name.
-        sources.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        let load = |Source { path, bytes }: Source<B>| match load(path.get(file_in(&path)..).unwrap_or_default(), bytes)
-        {
-            Ok(bytes) => Ok((path, bytes)),
-            Err(error) => Err(Diagnostic::error(Rule::Unreadable, format!("cannot be read: {error}")).at(path)),
-        };
-        let lock_source = sources.iter().position(|source| source.file() == LOCK_FILE).map(|at| sources.remove(at));
-        inspection.check_case(&sources);
-        let named = inspection.named(sources);
-        let parse = |(version, direction, source)| match load(source) {
-            Ok((path, bytes)) => {
-                let (script, found) = Script::parse(path, &bytes, direction);
-                (script.map(|script| (version, direction, script)), found)
-            }
+    ) -> Self
+    where
+        B: Send,
+    {
+        let mut inspection = Self::default();
+        let (mut scripts, mut misnamed, mut lock) = (Vec::new(), Vec::new(), Ok(Lock::default()));
+        let part = |source| match source {
+            Ok(source) => Part::of(source, &load),
             Err(finding) => (None, vec![finding]),
         };
-        let read_lock = || match lock_source.map(load).transpose()? {
-            Some((path, bytes)) => Lock::parse(&path, &String::from_utf8_lossy(&bytes)),
-            None => Ok(Lock::default()),
-        };
-        let (parsed, lock) = parallel::map(named, parse, read_lock);
-        let mut scripts = Vec::with_capacity(parsed.len());
-        for (script, found) in parsed {
-            scripts.extend(script);
+        let mut sources: Vec<_> = sources.collect();
+        // It takes longest by far, and no thread should begin with it when the others are done.
+        let is_lock =
+            |source: &Result<Source<B>, _>| source.as_ref().is_ok_and(|source| source.path.ends_with(LOCK_FILE));
+        if let Some(at) = sources.iter().position(is_lock) {
+            sources.swap(0, at);
+        }
+        for (part, findings) in parallel::map(sources, part) {
+            inspection.findings.extend(findings);
+            match part {
+                Some(Part::Script(version, direction, script)) => scripts.push((version, direction, script)),
+                Some(Part::Lock(read)) => lock = read,
+                Some(Part::Misnamed(path)) => misnamed.push(path),
+                None => {}
+            }
+        }
+        scripts.sort_unstable_by(|a, b| (a.0, a.1, a.2.file()).cmp(&(b.0, b.1, b.2.file())));
+        let gone = lock.as_ref().map(|lock| inspection.gone(lock, &scripts)).unwrap_or_default();
+        if misnamed.iter().any(|path| path.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii())) {
+            let good = scripts.iter().map(|(.., script)| script.path());
+            let found = differ_in_case(good.chain(misnamed.iter().map(String::as_str)).collect());
             inspection.findings.extend(found);
         }
-        let gone = lock.as_ref().ok().map(|lock| inspection.gone(lock, scripts.iter().map(|(.., script)| script)));
-        scripts.sort_by(|a, b| (a.0, a.1, a.2.file()).cmp(&(b.0, b.1, b.2.file())));
         let mut scripts = scripts.into_iter().peekable();
         while let Some((version, direction, script)) = scripts.next() {
             let mut of_version = vec![(direction, script)];
@@ -86,7 +125,7 @@ impl Inspection {
             inspection.take(version, of_version);
         }
         match lock {
-            Ok(lock) => inspection.check_lock(lock, &gone.unwrap_or_default(), lock_path),
+            Ok(lock) => inspection.check_lock(lock, &gone, lock_path),
             Err(finding) => inspection.findings.push(finding),
         }
         // A lock that cannot be read comes first: without it, the style of old migrations counts as new.
@@ -95,53 +134,22 @@ impl Inspection {
         inspection
     }
 
-    /// The lines of the lock whose files are not here.
-    fn gone<'a>(&'a self, lock: &Lock, scripts: impl Iterator<Item = &'a Script>) -> Vec<Entry> {
+    /// The lines of the lock whose files are not here. Both are in the lock's order.
+    fn gone(&self, lock: &Lock, scripts: &[(Version, Direction, Script)]) -> Vec<Entry> {
+        let mut scripts =
+            scripts.iter().map(|(version, direction, script)| (*version, *direction, script.file())).peekable();
+        let is_gone = |entry: &&Entry| {
+            while scripts.next_if(|script| *script < entry.key()).is_some() {}
+            scripts.peek().is_none_or(|script| *script != entry.key())
+        };
+        let gone: Vec<_> = lock.entries().iter().filter(is_gone).collect();
+        if gone.is_empty() {
+            return Vec::new();
+        }
         // A file that is there and gave no script has its own finding, and is not gone.
-        let unread = self.findings.iter().filter_map(|finding| finding.path.as_deref());
-        let unread = unread.map(|path| path.get(file_in(path)..).unwrap_or_default());
-        let present: HashSet<&str> = unread.chain(scripts.map(Script::file)).collect();
-        lock.entries().iter().filter(|entry| !present.contains(entry.file.as_str())).cloned().collect()
-    }
-
-    /// Files whose names differ in case alone.
-    fn check_case<B>(&mut self, sources: &[Source<B>]) {
-        let is_lower = |source: &Source<B>| source.file().bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
-        if sources.iter().all(is_lower) {
-            return;
-        }
-        let mut lower_case: BTreeMap<String, &str> = BTreeMap::new();
-        // Lower case stands behind upper case in the order, and is what the other one should be.
-        for source in sources.iter().rev() {
-            let file = source.file();
-            if let Some(other) = lower_case.insert(file.to_lowercase(), file) {
-                self.findings.push(
-                    Diagnostic::error(
-                        Rule::FileName,
-                        format!("`{file}` and `{other}` are one file on macOS and Windows, where names have no case"),
-                    )
-                    .at(source.path.clone())
-                    .help("rename one of them"),
-                );
-            }
-        }
-    }
-
-    /// What the names say, of those that can be read.
-    fn named<B>(&mut self, sources: Vec<Source<B>>) -> Vec<(Version, Direction, Source<B>)> {
-        let mut named = Vec::with_capacity(sources.len());
-        for source in sources {
-            match file_name(source.file()).map(|name| (name.version, name.direction)) {
-                Ok((version, direction)) => named.push((version, direction, source)),
-                Err(why) => self.findings.push(
-                    Diagnostic::error(Rule::FileName, format!("`{}` is not the name of a migration: {why}", source.file()))
-                        .at(source.path)
-                        .note("a migration is `<version>_<name>.up.sql` with `<version>_<name>.down.sql`, and nothing else belongs here but the lock, a README and dot files")
-                        .help("rename it (`cargo xtask db new <name>` makes good names), or move it elsewhere"),
-                ),
-            }
-        }
-        named
+        let told = self.findings.iter().filter_map(|finding| finding.path.as_deref());
+        let told: HashSet<&str> = told.map(|path| path.get(file_in(path)..).unwrap_or_default()).collect();
+        gone.into_iter().filter(|entry| !told.contains(entry.file.as_str())).cloned().collect()
     }
 
     /// Makes a migration of the scripts that share a version, or says why there is none.
@@ -241,4 +249,20 @@ pub(super) fn join<'a>(files: impl Iterator<Item = &'a str>) -> String {
         [one] => one.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
+}
+
+/// Files, given by their paths, that are one where names have no case.
+fn differ_in_case(mut paths: Vec<&str>) -> Vec<Diagnostic> {
+    // Lower case stands behind upper case in the order, and is what the other one should be.
+    paths.sort_unstable_by(|a, b| b.cmp(a));
+    let mut lower_case: BTreeMap<String, &str> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for path in paths {
+        let file = path.get(file_in(path)..).unwrap_or_default();
+        if let Some(other) = lower_case.insert(file.to_lowercase(), file) {
+            let message = format!("`{file}` and `{other}` are one file on macOS and Windows, where names have no case");
+            findings.push(Diagnostic::error(Rule::FileName, message).at(path).help("rename one of them"));
+        }
+    }
+    findings
 }

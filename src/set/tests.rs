@@ -23,7 +23,7 @@ fn source(file: &str, bytes: impl Into<Vec<u8>>) -> Given {
 }
 
 fn of(sources: Vec<Given>) -> Inspection {
-    Inspection::of(sources, Vec::new(), &format!("{FOLDER}/{LOCK_FILE}"), |_, bytes| Ok(bytes.into()))
+    Inspection::of(sources.into_iter().map(Ok), &format!("{FOLDER}/{LOCK_FILE}"), |_, bytes| Ok(bytes.into()))
 }
 
 fn inspected(files: &[(&str, &str)]) -> Inspection {
