@@ -44,12 +44,11 @@ pub(crate) fn inspect_as(folder: &Path, shown: &Path) -> Result<Inspection, Fold
 }
 
 /// What is checked of an entry: nothing of what may stand beside migrations, and nothing that is no plain file.
-fn source(entry: &DirEntry, shown_folder: &str) -> Result<Option<Source<()>>, Diagnostic> {
+fn source(entry: &DirEntry, shown_folder: &str) -> Result<Option<Source<()>>, Box<Diagnostic>> {
     let path = format!("{shown_folder}{}", entry.file_name().display());
     let Some(file) = entry.file_name().to_str() else {
-        return Err(Diagnostic::error(Rule::FileName, "the name of this file is not valid UTF-8")
-            .at(path)
-            .help("rename or delete it"));
+        let finding = Diagnostic::error(Rule::FileName, "the name of this file is not valid UTF-8");
+        return Err(finding.at(path).help("rename or delete it").into());
     };
     if is_ignored(file) {
         return Ok(None);
@@ -67,10 +66,8 @@ fn source(entry: &DirEntry, shown_folder: &str) -> Result<Option<Source<()>>, Di
         "no plain file (a pipe, a socket or a device)"
     };
     let message = format!("`{file}` is {what}, and migrations are plain files in one flat folder");
-    Err(Diagnostic::error(Rule::FileKind, message)
-        .at(path)
-        .note("it was not read")
-        .help("put the file itself here, or move this elsewhere"))
+    let finding = Diagnostic::error(Rule::FileKind, message).at(path).note("it was not read");
+    Err(finding.help("put the file itself here, or move this elsewhere").into())
 }
 
 /// `fs::read` that asks only large files for their length: of a thousand small ones each call counts.

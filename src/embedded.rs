@@ -21,7 +21,7 @@ pub fn inspect(dir: &Dir<'static>) -> Inspection {
             DirEntry::File(content) => Some(Ok(Source { bytes: content.contents(), path })),
             DirEntry::Dir(_) => {
                 let message = format!("`{file}` is a folder, and migrations are plain files in one flat folder");
-                Some(Err(Diagnostic::error(Rule::FileKind, message).at(path)))
+                Some(Err(Diagnostic::error(Rule::FileKind, message).at(path).into()))
             }
         }
     };

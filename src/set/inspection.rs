@@ -20,10 +20,10 @@ pub(crate) struct Source<B> {
     pub(crate) bytes: B,
 }
 
-/// What one thing in the folder turned out to be.
+/// What one thing in the folder turned out to be. Small, as there is one for each file.
 enum Part {
     Script(Version, Direction, Script),
-    Lock(Result<Lock, Diagnostic>),
+    Lock(Box<Result<Lock, Diagnostic>>),
     /// A file whose name is no migration's, by its path.
     Misnamed(String),
 }
@@ -47,12 +47,15 @@ impl Part {
         let bytes = load(file, bytes);
         let unreadable = |error, path| Diagnostic::error(Rule::Unreadable, format!("cannot be read: {error}")).at(path);
         match (bytes, name) {
-            (Ok(bytes), None) => (Some(Self::Lock(Lock::parse(&path, &String::from_utf8_lossy(&bytes)))), Vec::new()),
+            (Ok(bytes), None) => {
+                let lock = Lock::parse(&path, &String::from_utf8_lossy(&bytes));
+                (Some(Self::Lock(Box::new(lock))), Vec::new())
+            }
             (Ok(bytes), Some((version, direction))) => {
                 let (script, findings) = Script::parse(path, &bytes, direction);
                 (script.map(|script| Self::Script(version, direction, script)), findings)
             }
-            (Err(error), None) => (Some(Self::Lock(Err(unreadable(error, path)))), Vec::new()),
+            (Err(error), None) => (Some(Self::Lock(Box::new(Err(unreadable(error, path))))), Vec::new()),
             (Err(error), Some(_)) => (None, vec![unreadable(error, path)]),
         }
     }
@@ -80,7 +83,7 @@ impl Inspection {
     /// Checks files together: names, versions, pairs, contents, and the lock if it is among them. All are in one folder, and what else
     /// is there comes as a finding. `load` reads one, on any thread: its name is given, and what the source has for its bytes.
     pub(crate) fn of<B>(
-        sources: impl Iterator<Item = Result<Source<B>, Diagnostic>>,
+        sources: impl Iterator<Item = Result<Source<B>, Box<Diagnostic>>>,
         lock_path: &str,
         load: impl Fn(&str, B) -> io::Result<Cow<'static, [u8]>> + Sync,
     ) -> Self
@@ -89,9 +92,9 @@ impl Inspection {
     {
         let mut inspection = Self::default();
         let (mut scripts, mut misnamed, mut lock) = (Vec::new(), Vec::new(), Ok(Lock::default()));
-        let part = |source| match source {
+        let part = |source: Result<_, Box<Diagnostic>>| match source {
             Ok(source) => Part::of(source, &load),
-            Err(finding) => (None, vec![finding]),
+            Err(finding) => (None, vec![*finding]),
         };
         let mut sources: Vec<_> = sources.collect();
         // It takes longest by far, and no thread should begin with it when the others are done.
@@ -104,7 +107,7 @@ impl Inspection {
             inspection.findings.extend(findings);
             match part {
                 Some(Part::Script(version, direction, script)) => scripts.push((version, direction, script)),
-                Some(Part::Lock(read)) => lock = read,
+                Some(Part::Lock(read)) => lock = *read,
                 Some(Part::Misnamed(path)) => misnamed.push(path),
                 None => {}
             }
