@@ -59,21 +59,30 @@ impl FromStr for Checksum {
         let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| ChecksumError)?;
         let mut bytes = [0; 32];
         for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
-            *byte = (value(*high)? << 4) | value(*low)?;
+            let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
+            if high | low == NO_DIGIT {
+                return Err(ChecksumError);
+            }
+            *byte = (high << 4) | low;
         }
         Ok(Self(bytes))
     }
 }
 
-/// The value of a hexadecimal digit.
-fn value(digit: u8) -> Result<u8, ChecksumError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(ChecksumError),
+/// In [`VALUES`]; no value of a digit has its upper bits.
+const NO_DIGIT: u8 = 0xff;
+
+/// The value of each byte as a hexadecimal digit. A run reads four digests for each migration that is applied already.
+static VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        values[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
+        digit += 1;
     }
-}
+    values
+};
 
 #[cfg(test)]
 mod tests {
@@ -90,6 +99,19 @@ mod tests {
     fn anything_but_64_hexadecimal_digits_is_refused() {
         for text in ["", "abc", &"g".repeat(64), &"é".repeat(32), &"0".repeat(65)] {
             assert_eq!(text.parse::<Checksum>(), Err(ChecksumError));
+        }
+    }
+
+    #[test]
+    fn each_digit_is_read_in_either_case_and_in_both_halves() {
+        for byte in 0..=255_u8 {
+            let text = format!("{byte:02x}{byte:02X}").repeat(16);
+            assert_eq!(text.parse(), Ok(Checksum([byte; 32])));
+        }
+        for other in (0..128_u8).filter(|byte| !byte.is_ascii_hexdigit()).map(char::from) {
+            for pair in [format!("0{other}"), format!("{other}0")] {
+                assert_eq!(pair.repeat(32).parse::<Checksum>(), Err(ChecksumError), "{pair:?}");
+            }
         }
     }
 }
