@@ -1,7 +1,8 @@
 //! Everything that talks to a server.
 //!
 //! One [`Database`] says where; a `Session` is one connection that sends many statements in one message and knows which of
-//! them completed; `ledger` is the one place that knows the ledger's SQL; `runner` is the one run loop.
+//! them completed; `ledger` is the one place that knows the ledger's SQL; `runner` is the one run loop. [`Ahead`] opens the connection while
+//! the set is still being read.
 
 mod ahead;
 mod blocker;
