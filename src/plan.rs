@@ -47,7 +47,7 @@ pub struct Applied {
     pub state: State,
     /// How many statements of a `no-transaction` script are recorded as done.
     pub progress: usize,
-    /// When it was done, as the server prints a time in UTC.
+    /// When it was done, as the server prints a time in UTC; `None` where the history was read for planning.
     pub applied_at: Option<String>,
     /// The down script of the time, where the history was read with scripts.
     pub down: Option<String>,

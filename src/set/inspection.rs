@@ -36,9 +36,9 @@ impl Part {
     ) -> (Option<Self>, Vec<Diagnostic>) {
         let Source { path, bytes } = source;
         let file = path.get(file_in(&path)..).unwrap_or_default();
-        let name = if file == LOCK_FILE { Ok(None) } else { file_name(file).map(Some) };
-        let name = match name.map(|name| name.map(|name| (name.version, name.direction))) {
-            Ok(name) => name,
+        let name = match file_name(file) {
+            Ok(name) => Some((name.version, name.direction)),
+            Err(_) if file == LOCK_FILE => None,
             Err(why) => {
                 let finding = misnamed(file, &why).at(path.clone());
                 return (Some(Self::Misnamed(path)), vec![finding]);
