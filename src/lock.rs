@@ -112,17 +112,16 @@ impl Lock {
         &self.entries
     }
 
-    /// The lines of this version.
-    pub fn of_version(&self, version: Version) -> &[Entry] {
-        let from = self.entries.partition_point(|entry| entry.version < version);
-        let lines = self.entries.get(from..).unwrap_or_default();
-        lines.get(..lines.partition_point(|entry| entry.version == version)).unwrap_or_default()
-    }
-
     /// The digest that this file was locked with.
     pub fn checksum(&self, file: &str) -> Option<Checksum> {
-        let lines = self.of_version(file_name(file).ok()?.version);
-        lines.iter().find(|entry| entry.file == file).map(|entry| entry.checksum)
+        self.checksum_of(file_name(file).ok()?.version, file)
+    }
+
+    /// The same for a file whose version is known.
+    pub(crate) fn checksum_of(&self, version: Version, file: &str) -> Option<Checksum> {
+        let from = self.entries.partition_point(|entry| entry.version < version);
+        let mut lines = self.entries.iter().skip(from).take_while(|entry| entry.version == version);
+        lines.find(|entry| entry.file == file).map(|entry| entry.checksum)
     }
 
     /// The digest over all lines, which the header carries and the app's build hands to the crate.

@@ -13,8 +13,10 @@ const SHARE: usize = 32;
 
 /// `work` for each of `items`, begun in their order. What it returns comes in any order.
 pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let threads = || thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
-    if items.len() < FEW || threads() == 1 {
+    // To ask how many processors there are takes a dozen system calls.
+    let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = if items.len() < FEW { 1 } else { processors().min(MOST_THREADS) };
+    if threads == 1 {
         return items.into_iter().map(work).collect();
     }
     let mut results = Vec::with_capacity(items.len());
@@ -25,7 +27,7 @@ pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync)
         shares.flatten().map(&work).collect::<Vec<R>>()
     };
     thread::scope(|scope| {
-        let running: Vec<_> = (0..threads()).map(|_| scope.spawn(run)).collect();
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
         for thread in running {
             match thread.join() {
                 Ok(share) => results.extend(share),

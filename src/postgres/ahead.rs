@@ -7,7 +7,6 @@ use tokio::runtime::Handle;
 use super::database::Database;
 use super::error::ConnectError;
 use super::ledger::{Answer, Columns, Ledger};
-use super::migrator::APPLICATION;
 use super::session::Session;
 use crate::migration::Direction;
 
@@ -42,11 +41,16 @@ pub(super) type Opened = Result<(Session, Answer), ConnectError>;
 impl Ahead {
     /// For a run in this direction, with the default ledger.
     pub fn of(database: &Database, direction: Direction) -> Self {
-        let (database, ledger, columns) = (database.clone(), Ledger::default(), Columns::from(direction));
+        Self::with_ledger(database, direction, Ledger::default())
+    }
+
+    /// The same with another ledger.
+    pub fn with_ledger(database: &Database, direction: Direction, ledger: Ledger) -> Self {
+        let (database, columns) = (database.clone(), Columns::from(direction));
         let work = {
             let (database, ledger) = (database.clone(), ledger.clone());
             move || {
-                let mut session = Session::open(&database, APPLICATION)?;
+                let mut session = Session::open(&database)?;
                 let answer = ledger.ask(&mut session, columns);
                 Ok((session, answer))
             }

@@ -27,9 +27,6 @@ pub enum Transactions {
     Single,
 }
 
-/// The name in `pg_stat_activity`.
-pub(super) const APPLICATION: &str = "stairwell";
-
 /// How often a script is tried.
 const TRIES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
@@ -63,7 +60,6 @@ pub struct Migrator<'a> {
     pub(super) server_wait: Duration,
     pub(super) transactions: Transactions,
     pub(super) program: String,
-    pub(super) application: String,
     pub(super) ahead: Option<Ahead>,
     pub(super) waiting_since: Option<Instant>,
     listener: Box<dyn FnMut(&Event<'_>) + 'a>,
@@ -84,7 +80,6 @@ impl<'a> Migrator<'a> {
             server_wait: Duration::ZERO,
             transactions: Transactions::Each,
             program: concat!("stairwell ", env!("CARGO_PKG_VERSION")).to_owned(),
-            application: APPLICATION.to_owned(),
             ahead: None,
             waiting_since: None,
             listener: Box::new(|_| {}),

@@ -69,7 +69,7 @@ fn connect(
 ) -> Result<Session, ConnectError> {
     let (started, mut attempt) = (Instant::now(), 0);
     loop {
-        let error = match failed.take().map_or_else(|| Session::open(database, &migrator.application), Err) {
+        let error = match failed.take().map_or_else(|| Session::open(database), Err) {
             Ok(session) => return Ok(session),
             Err(error) => error,
         };

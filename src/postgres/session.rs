@@ -21,6 +21,9 @@ use super::error::{ConnectError, Holder, chain};
 #[cfg(feature = "fail-points")]
 use super::fail_point;
 
+/// The name in `pg_stat_activity`, unless the connection string has one.
+const APPLICATION: &str = "stairwell";
+
 /// A row of a reply.
 #[derive(Debug)]
 pub(super) struct Row(SimpleQueryRow);
@@ -97,14 +100,14 @@ enum Turn {
 }
 
 impl Session {
-    /// Connects, with this name in `pg_stat_activity` unless the connection string has one.
-    pub(super) fn open(database: &Database, application: &str) -> Result<Self, ConnectError> {
+    /// Connects.
+    pub(super) fn open(database: &Database) -> Result<Self, ConnectError> {
         if Handle::try_current().is_ok() {
             return Err(ConnectError::inside_runtime(database));
         }
         let mut config = database.config().clone();
         if config.get_application_name().is_none() {
-            config.application_name(application);
+            config.application_name(APPLICATION);
         }
         let runtime = Builder::new_current_thread()
             .enable_all()

@@ -110,8 +110,7 @@ impl Alone<'_, '_> {
     /// Takes the lock in a second session, which stays idle in its transaction: in READ COMMITTED that holds no snapshot, so
     /// `CREATE INDEX CONCURRENTLY` does not wait for it.
     fn hold_lock(&self) -> Result<Session, Stop> {
-        let mut holder = Session::open(self.database, &self.migrator.application)
-            .map_err(|error| Stop::Outcome(Outcome::Refused(error.into())))?;
+        let mut holder = Session::open(self.database).map_err(|error| Stop::Outcome(Outcome::Refused(error.into())))?;
         let take = format!(
             "{BEGIN}SET LOCAL idle_in_transaction_session_timeout = 0; SELECT {}",
             self.migrator.ledger.try_lock()

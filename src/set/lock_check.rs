@@ -19,9 +19,7 @@ impl Inspection {
         }
         let mut findings = Vec::new();
         for migration in &self.set.migrations {
-            let lines = lock.of_version(migration.version);
-            let locked =
-                |script: &Script| lines.iter().find(|line| line.file == script.file()).map(|line| line.checksum);
+            let locked = |script: &Script| lock.checksum_of(migration.version, script.file());
             let new = locked(&migration.up).is_none();
             if new && let Some(old) = gone_of.remove(&migration.version) {
                 findings.push(renamed(migration, &old));

@@ -505,6 +505,20 @@ fn ten_thousand_migrations_take_linear_time_also_when_each_has_a_fault() {
 // Against the lock.
 
 #[test]
+fn of_a_lock_that_cannot_be_read_nothing_else_is_said() {
+    let lock = inspected(&ONE).set().lock().to_string();
+    let sources = [source(ONE[0].0, ONE[0].1), source(ONE[1].0, ONE[1].1), source(LOCK_FILE, lock)];
+    let load = |file: &str, bytes: Vec<u8>| match file {
+        LOCK_FILE => Err(std::io::Error::from(std::io::ErrorKind::PermissionDenied)),
+        _ => Ok(bytes.into()),
+    };
+    let lock_path = format!("{FOLDER}/{LOCK_FILE}");
+    let inspection = Inspection::of(sources.into_iter().map(Ok), &lock_path, load);
+    assert_eq!(found(&inspection), [(Rule::Unreadable, LOCK_FILE)]);
+    assert!(inspection.lock.is_none() && !inspection.defects().0.is_empty());
+}
+
+#[test]
 fn what_is_locked_and_as_it_was_has_no_findings() {
     assert_eq!(locked(&THREE, &THREE).findings, []);
 }

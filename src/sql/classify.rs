@@ -71,7 +71,7 @@ pub fn in_transaction_refused(text: &str, statement: &Statement) -> Option<&'sta
         Some("REINDEX CONCURRENTLY")
     } else if is(&["ALTER", "TABLE"]) && concurrently() {
         Some("ALTER TABLE … DETACH PARTITION … CONCURRENTLY")
-    } else if is(&["CLUSTER"]) && statement.words() == if is(&["CLUSTER", "VERBOSE"]) { 2 } else { 1 } {
+    } else if (is(&["CLUSTER"]) && statement.words() == 1) || (is(&["CLUSTER", "VERBOSE"]) && statement.words() == 2) {
         Some("CLUSTER of the whole database")
     } else if is(&["ALTER", "DATABASE"]) && (0..statement.words()).any(set_tablespace) {
         Some("ALTER DATABASE … SET TABLESPACE")
@@ -186,6 +186,7 @@ mod tests {
             "alter table t detach partition p concurrently",
             "vacuum (full) t",
             "cluster",
+            "cluster verbose",
             "alter database d set tablespace t",
             "create database d",
             "alter system set work_mem = '1GB'",
@@ -194,6 +195,8 @@ mod tests {
         }
         for text in [
             "create index i on t (concurrently)",
+            "cluster t",
+            "cluster verbose t using i",
             "refresh materialized view concurrently v",
             "create table \"concurrently\" (i int)",
             "reindex index built_concurrently",

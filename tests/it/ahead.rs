@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stairwell::Target;
 use stairwell::migration::Direction;
-use stairwell::postgres::{Ahead, Event, Migrator};
+use stairwell::postgres::{Ahead, Event, Ledger, Migrator};
 
 use crate::commands::case::Case;
 use crate::harness::database::TestDatabase;
@@ -45,13 +45,18 @@ fn it_is_left_alone_by_a_run_that_it_was_not_for() -> Outcome {
     assert_eq!(Migrator::new(&set).ahead(ahead()).up(other.database(), Target::Head).unwrap().done.len(), 1);
     let report = Migrator::new(&set).ahead(ahead()).down(one.database(), Target::Base).unwrap();
     assert_eq!(report.done.len(), 1);
-    let another = stairwell::postgres::Ledger::new("ops", "migrations").unwrap();
-    let report = Migrator::new(&set).ledger(another).ahead(ahead()).up(one.database(), Target::Head).unwrap();
+    let another = || Ledger::new("ops", "migrations").unwrap();
+    let report = Migrator::new(&set).ledger(another()).ahead(ahead()).up(one.database(), Target::Head).unwrap();
     assert_eq!(report.done.len(), 1);
     assert_eq!(
         one.ask("SELECT to_regclass('stairwell.ledger') IS NOT NULL AND (SELECT count(*) FROM ops.migrations) = 1"),
         "t"
     );
+    let proxy = one.proxy().start().unwrap();
+    let through = one.through(&proxy);
+    let ahead = Ahead::with_ledger(&through, Direction::Up, another());
+    let report = Migrator::new(&set).ledger(another()).ahead(ahead).up(&through, Target::Head).unwrap();
+    assert_eq!((report.done.len(), proxy.counts().connections), (0, 1));
     Ok(())
 }
 
