@@ -41,6 +41,14 @@ pub enum DatabaseError {
         "`sslmode={0}` asks for TLS, and this version connects without it\n  = help: connect through a tunnel (`ssh -L`), or over a network that you trust with `sslmode=disable`"
     )]
     Tls(String),
+    /// A variable that holds a connection string which cannot be used.
+    #[error("`{name}`: {error}")]
+    In {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with the string.
+        error: Box<DatabaseError>,
+    },
     /// A variable whose value is wrong.
     #[error("the variable `{name}` has a value that cannot be used: {why}")]
     Variable {

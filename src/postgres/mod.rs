@@ -8,6 +8,7 @@ mod ahead;
 mod blocker;
 mod concurrent;
 mod database;
+mod environment;
 mod error;
 mod event;
 mod facts;

@@ -76,10 +76,9 @@ impl Context {
     /// The database that arguments, variables or `.env` name.
     pub(crate) fn configured(&self) -> Result<Option<Database>, Failure> {
         let variable = |name: &str| env::var(name).ok();
-        let url = self.database_url.clone().or_else(|| variable("DATABASE_URL").filter(|url| !url.is_empty()));
-        match url {
-            Some(url) => Ok(Some(Database::parse(&url)?.with_defaults(variable)?)),
-            None => Ok(Database::from_variables(variable)?),
+        match &self.database_url {
+            Some(url) => Ok(Some(Database::parse(url)?.with_defaults(variable)?)),
+            None => Ok(Database::for_migrations(variable)?),
         }
     }
 
