@@ -9,6 +9,7 @@ use tokio_postgres::{Config, NoTls};
 
 use super::error::ConnectError;
 use super::passfile;
+use super::tls::Connector;
 use super::url::{plain_query, tls_mode};
 
 /// Where to connect. Neither `Display` nor `Debug` shows the password.
@@ -249,6 +250,18 @@ impl Database {
     /// Call it outside of an async runtime (`tokio::task::spawn_blocking`), as all of the `postgres` crate.
     pub fn connect(&self) -> Result<postgres::Client, ConnectError> {
         postgres::Config::from(self.config.clone()).connect(NoTls).map_err(|error| ConnectError::new(self, &error))
+    }
+
+    /// What a pool of the app's own connects with: the configuration, and what makes its connections TLS ones where they are to be.
+    ///
+    /// ```ignore
+    /// let (config, connector) = database.pool_parts()?;
+    /// let pool = Pool::builder(deadpool_postgres::Manager::new(config, connector)).max_size(16).build()?;
+    /// ```
+    pub fn pool_parts(&self) -> Result<(Config, Connector), ConnectError> {
+        let mut config = self.config.clone();
+        config.ssl_mode(SslMode::Disable);
+        Ok((config, Connector::default()))
     }
 
     pub(super) fn config(&self) -> &Config {

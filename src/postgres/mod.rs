@@ -26,6 +26,7 @@ mod session;
 mod statements;
 mod status;
 mod suits;
+mod tls;
 mod transactions;
 mod url;
 
@@ -37,3 +38,4 @@ pub use failure::{Details, ScriptFailure};
 pub use ledger::{Ledger, LedgerNameError};
 pub use migrator::{Migrator, Transactions};
 pub use status::{Standing, Status, StatusRow};
+pub use tls::Connector;
