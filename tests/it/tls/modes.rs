@@ -153,6 +153,7 @@ fn a_certificate_that_is_refused_is_told_with_the_reason_and_the_remedy() -> Out
     let seen = bench.outcome("sslmode=verify-full&sslrootcert=<files>/own.crt").unwrap_or_else(|error| error);
     writeln!(texts, "{seen}\n").unwrap();
     // To a server that lets nobody in without, this is what `prefer` comes to.
+    bench.present(&Authority::new("a stranger").server(&NAMES));
     bench.cluster.rules(TLS_ONLY);
     let seen = bench.outcome("sslmode=prefer&sslrootcert=<root>").unwrap_err();
     writeln!(texts, "hostssl only, prefer with a root\n{seen}\n").unwrap();
