@@ -164,9 +164,9 @@ fn a_certificate_that_is_refused_is_told_with_the_reason_and_the_remedy() -> Out
 
 fn a_certificate_of_the_first_version_is_told_with_the_remedy() -> Outcome {
     let bench = Bench::new()?;
-    let make = "openssl req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout old.key -out old.csr && \
+    let script = "openssl req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout old.key -out old.csr && \
         openssl x509 -req -in old.csr -signkey old.key -days 30 -out old.crt";
-    let made = Command::new("/bin/sh").args(["-c", make]).current_dir(bench.home()).output();
+    let made = Command::new("/bin/sh").args(["-c", script]).current_dir(bench.home()).output();
     if !made.is_ok_and(|made| made.status.success()) {
         return Err(Skip("no `openssl` on this machine".to_owned()));
     }
