@@ -23,6 +23,8 @@ mod cli;
 mod context;
 mod db;
 mod failure;
+mod json;
+mod options;
 pub mod server;
 mod terminal;
 

@@ -12,9 +12,25 @@ mod server;
 mod status;
 mod up;
 
-use crate::cli::{Command, Db};
+use clap::Subcommand;
+
+use crate::cli::Db;
 use crate::context::Context;
 use crate::failure::Failure;
+
+/// The menu. What a command does, takes and says is in its file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    New(new::Args),
+    Up(up::Args),
+    Down(down::Args),
+    Redo(redo::Args),
+    Reset(reset::Args),
+    Status(status::Args),
+    Lock(lock::Args),
+    #[command(subcommand)]
+    Server(server::Args),
+}
 
 /// Does what the command line says.
 pub(crate) fn run(db: Db) -> Result<(), Failure> {
@@ -25,8 +41,8 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Down(args) => down::run(&context, &args),
         Command::Redo(args) => redo::run(&context, &args),
         Command::Reset(args) => reset::run(&context, &args),
-        Command::Status => status::run(&context),
+        Command::Status(args) => status::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
-        Command::Server(command) => server::run(&context, command),
+        Command::Server(args) => server::run(&context, args),
     }
 }

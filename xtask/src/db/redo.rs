@@ -1,16 +1,50 @@
 //! `db redo`: undoes and applies again, for a migration that is still being written.
 
-use stairwell::Rule;
-use stairwell::migration::Direction;
+use std::num::NonZeroUsize;
 
-use crate::cli::Redo;
+use stairwell::migration::Direction;
+use stairwell::{Rule, Target, Version};
+
 use crate::context::{Context, LockPolicy};
 use crate::db::guard::{self, Deed};
 use crate::db::{lockfile, up::migrator};
 use crate::failure::Failure;
+use crate::options::{Confirm, Locked, Patience};
 use crate::terminal::{Steps, say, warn};
 
-pub(super) fn run(context: &Context, args: &Redo) -> Result<(), Failure> {
+const HELP: &str = "\
+For a migration that you are still writing: what was applied is undone by the down script of that time, then the files are applied \
+and locked as they are now. Rows that the down script drops are gone.
+
+Examples:
+  cargo xtask db redo                      the newest
+  cargo xtask db redo --to 20261121093000  everything from that version on, and it as well";
+
+/// Undo and apply again, after an edit that has not left this machine
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Args {
+    /// How many to undo and apply again
+    #[arg(default_value = "1")]
+    count: NonZeroUsize,
+    /// Everything from this version on, and it as well
+    #[arg(long, value_name = "VERSION", conflicts_with = "count")]
+    to: Option<Version>,
+    #[command(flatten)]
+    patience: Patience,
+    #[command(flatten)]
+    confirm: Confirm,
+    #[command(flatten)]
+    locked: Locked,
+}
+
+impl Args {
+    fn target(&self) -> Target {
+        self.to.map_or(Target::Steps(self.count), Target::Version)
+    }
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let policy = context.lock_policy(args.locked);
     let inspection = context.inspect()?;
     let mut findings = inspection.defects();

@@ -11,7 +11,22 @@ use crate::db::up::migrator;
 use crate::failure::Failure;
 use crate::terminal::{color, say};
 
-pub(super) fn run(context: &Context) -> Result<(), Failure> {
+const HELP: &str = "\
+It creates nothing, and needs no more than SELECT on the ledger.
+
+  applied       as it is here
+  pending       to be applied by the next `db up`
+  EDITED        its up file was edited after it was applied here; `db up` says what to do
+  MISSING       applied here, and its file is gone
+  OUT OF ORDER  not applied, and older than one that is
+  UNFINISHED    a script outside of a transaction is running, or was interrupted; `db up` goes on with it";
+
+/// Show what is applied and what is pending
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Args {}
+
+pub(super) fn run(context: &Context, _: &Args) -> Result<(), Failure> {
     let inspection = context.inspect()?;
     let defects = inspection.defects();
     if !defects.0.is_empty() {

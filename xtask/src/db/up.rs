@@ -1,16 +1,58 @@
 //! `db up`: applies what is pending, and locks it.
 
+use std::num::NonZeroUsize;
+
 use stairwell::migration::Direction;
 use stairwell::postgres::{Ahead, Database, Migrator};
-use stairwell::{Inspection, OutOfOrder, Rule, Target};
+use stairwell::{Inspection, OutOfOrder, Rule, Target, Version};
 
-use crate::cli::Up;
 use crate::context::{Context, LockPolicy};
 use crate::db::lockfile;
 use crate::failure::Failure;
+use crate::options::{Locked, Patience, Single};
 use crate::terminal::{Steps, say, warn};
 
-pub(super) fn run(context: &Context, args: &Up) -> Result<(), Failure> {
+const HELP: &str = "\
+Each migration and its row in the ledger commit together, so an interrupted run leaves whole migrations and is simply run again. \
+Of two runs at once one waits for the other.
+
+Examples:
+  cargo xtask db up                      everything
+  cargo xtask db up 1                    only the next one
+  cargo xtask db up --to 20261121093000  up to that version, and it as well
+  cargo xtask db up --locked             as in CI: fails if something is not locked";
+
+/// Apply what is pending, and lock it
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Args {
+    /// How many to apply [default: all that are pending]
+    count: Option<NonZeroUsize>,
+    /// Apply up to this version, and it as well
+    #[arg(long, value_name = "VERSION", conflicts_with = "count")]
+    to: Option<Version>,
+    /// Also apply a pending migration that is older than the newest applied one
+    #[arg(long)]
+    allow_out_of_order: bool,
+    #[command(flatten)]
+    single: Single,
+    #[command(flatten)]
+    patience: Patience,
+    #[command(flatten)]
+    locked: Locked,
+}
+
+impl Args {
+    fn target(&self) -> Target {
+        match (self.to, self.count) {
+            (Some(version), _) => Target::Version(version),
+            (None, Some(count)) => Target::Steps(count),
+            (None, None) => Target::Head,
+        }
+    }
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let order = if args.allow_out_of_order { OutOfOrder::Allow } else { OutOfOrder::Refuse };
     let policy = context.lock_policy(args.locked);
     // While the files are read. What is wrong with the database is said after what is wrong with them.
