@@ -11,11 +11,17 @@ use crate::version::Version;
 pub enum ReferenceError {
     /// None has.
     #[error(
-        "there is no migration `{0}`\n  = help: `cargo xtask db status` lists them; a version, the beginning of one, or a name will do"
+        "there is no migration `{text}`{}\n  = help: `cargo xtask db status` lists them; a version, the beginning of one, or a name will do",
+        meant(near)
     )]
-    Unknown(String),
+    Unknown {
+        /// What was given.
+        text: String,
+        /// Some that have it in their names.
+        near: Vec<String>,
+    },
     /// Several have.
-    #[error("`{text}` may be {}\n  = help: give more of the version", .candidates.join(", or "))]
+    #[error("`{text}` may be {}\n  = help: give more of the version", listed(candidates))]
     Ambiguous {
         /// What was given.
         text: String,
@@ -46,12 +52,28 @@ pub fn resolve(text: &str, set: &MigrationSet, history: &History) -> Result<Vers
             [] => {}
             [(version, _)] => return Ok(*version),
             several => {
-                let candidates = several.iter().map(|(_, id)| format!("`{id}`")).collect();
+                let candidates = several.iter().map(|(_, id)| id.clone()).collect();
                 return Err(ReferenceError::Ambiguous { text: text.to_owned(), candidates });
             }
         }
     }
-    Err(ReferenceError::Unknown(text.to_owned()))
+    let near = all.iter().filter(|(_, id)| !asked.is_empty() && id.contains(asked)).map(|(_, id)| id.clone());
+    Err(ReferenceError::Unknown { text: text.to_owned(), near: near.collect() })
+}
+
+/// How many are named.
+const MOST_NAMED: usize = 3;
+
+fn listed(ids: &[String]) -> String {
+    let named: Vec<String> = ids.iter().take(MOST_NAMED).map(|id| format!("`{id}`")).collect();
+    match ids.len().saturating_sub(MOST_NAMED) {
+        0 => named.join(" or "),
+        more => format!("{} or one of {more} others", named.join(", ")),
+    }
+}
+
+fn meant(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; is {} meant?", listed(near)) }
 }
 
 /// Without the folder and the ending of a file.
@@ -71,7 +93,7 @@ mod tests {
         let texts: Vec<_> = files.iter().map(|id| (format!("{id}.up.sql"), "select 1;")).collect();
         let set = set_of(&texts.iter().map(|(file, text)| (file.as_str(), *text)).collect::<Vec<_>>());
         let found = |text| resolve(text, &set, &History::default()).map(Version::get);
-        let unknown = |text: &str| Err(ReferenceError::Unknown(text.to_owned()));
+        let is_unknown = |text: &str| matches!(found(text), Err(ReferenceError::Unknown { .. }));
         for (text, version) in [
             ("1", 1),
             ("01", 1),
@@ -87,9 +109,10 @@ mod tests {
             assert_eq!(found(text), Ok(version), "{text}");
         }
         for text in ["", "3", "user", "2026_", "../x.sql", "-1", "99999999999999999999"] {
-            assert_eq!(found(text), unknown(text), "{text}");
+            assert!(is_unknown(text), "{text}");
         }
-        insta::assert_snapshot!(format!("{}\n{}", found("users").unwrap_err(), found("202").unwrap_err()));
+        let said = ["users", "20", "user", "nope"].map(|text| found(text).unwrap_err().to_string());
+        insta::assert_snapshot!(said.join("\n"));
     }
 
     #[test]
@@ -98,6 +121,6 @@ mod tests {
         let applied = history(&set, [1, 2]);
         let left = set_of(&[("1_a.up.sql", "select 1;")]);
         assert_eq!(resolve("b", &left, &applied).map(Version::get), Ok(2));
-        assert_eq!(resolve("b", &left, &History::default()), Err(ReferenceError::Unknown("b".to_owned())));
+        assert!(resolve("b", &left, &History::default()).is_err());
     }
 }
