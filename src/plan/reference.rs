@@ -1,7 +1,7 @@
 //! A migration as a person names it.
 
 use super::History;
-use crate::migration::Direction;
+use crate::migration::{Direction, behind_version};
 use crate::set::MigrationSet;
 use crate::version::Version;
 
@@ -34,31 +34,45 @@ pub enum ReferenceError {
 /// of a version that no other has. It is looked for among the files and in the ledger.
 pub fn resolve(text: &str, set: &MigrationSet, history: &History) -> Result<Version, ReferenceError> {
     let asked = bare(text);
-    let here = set.migrations().iter().map(|migration| (migration.version, migration.id().to_owned()));
-    let gone = history.rows.iter().filter(|row| set.get(row.version).is_none()).map(|row| (row.version, row.id()));
-    let mut all: Vec<(Version, String)> = here.chain(gone).collect();
-    all.sort();
-    // The first way that finds any decides: a version that is given whole is meant, even if another begins with it.
+    let here = set.migrations().iter().map(|migration| Named::new(migration.version, migration.id().to_owned()));
+    let gone =
+        history.rows.iter().filter(|row| set.get(row.version).is_none()).map(|row| Named::new(row.version, row.id()));
+    let mut all: Vec<Named> = here.chain(gone).collect();
+    all.sort_by_key(|named| named.version);
     let number = asked.parse::<u64>().ok();
-    let ways: [&dyn Fn(&(Version, String)) -> bool; 4] = [
-        &|(version, _)| Some(version.get()) == number,
-        &|(_, id)| id == asked,
-        &|(_, id)| id.split_once('_').is_some_and(|(_, name)| name == asked),
-        &|(version, _)| number.is_some() && version.to_string().starts_with(asked),
+    // The first way that finds any decides: a version that is given whole is meant, even if another begins with it.
+    let ways: [&dyn Fn(&Named) -> bool; 4] = [
+        &|named| Some(named.version.get()) == number,
+        &|named| named.id == asked,
+        &|named| behind_version(&named.id) == asked,
+        &|named| number.is_some() && named.version.to_string().starts_with(asked),
     ];
     for way in ways {
-        let found: Vec<&(Version, String)> = all.iter().filter(|entry| way(entry)).collect();
+        let found: Vec<&Named> = all.iter().filter(|named| way(named)).collect();
         match found.as_slice() {
             [] => {}
-            [(version, _)] => return Ok(*version),
+            [named] => return Ok(named.version),
             several => {
-                let candidates = several.iter().map(|(_, id)| id.clone()).collect();
+                let candidates = several.iter().map(|named| named.id.clone()).collect();
                 return Err(ReferenceError::Ambiguous { text: text.to_owned(), candidates });
             }
         }
     }
-    let near = all.iter().filter(|(_, id)| !asked.is_empty() && id.contains(asked)).map(|(_, id)| id.clone());
+    let near = all.iter().filter(|named| !asked.is_empty() && named.id.contains(asked)).map(|named| named.id.clone());
     Err(ReferenceError::Unknown { text: text.to_owned(), near: near.collect() })
+}
+
+/// A migration of the files or of the ledger.
+struct Named {
+    version: Version,
+    /// As its files are called.
+    id: String,
+}
+
+impl Named {
+    fn new(version: Version, id: String) -> Self {
+        Self { version, id }
+    }
 }
 
 /// How many are named.

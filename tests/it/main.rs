@@ -20,6 +20,7 @@ mod private_server;
 mod round_trips;
 mod runner;
 mod splitting;
+mod tls;
 mod tour;
 mod transactions;
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     round_trips::add(&mut trials);
     runner::add(&mut trials);
     splitting::add(&mut trials);
+    tls::add(&mut trials);
     tour::add(&mut trials);
     transactions::add(&mut trials);
     // Last, since it knows the others by their names.
