@@ -5,6 +5,7 @@
 //! the set is still being read.
 
 mod ahead;
+mod amend;
 mod blocker;
 mod concurrent;
 mod database;
@@ -18,6 +19,7 @@ mod failure;
 mod ledger;
 mod message;
 mod migrator;
+mod offline;
 mod pairs;
 mod passfile;
 mod patience;
@@ -29,9 +31,11 @@ mod status;
 mod suits;
 mod tls;
 mod transactions;
+mod trial;
 mod url;
 
 pub use ahead::Ahead;
+pub use amend::Stamped;
 pub use database::{Database, DatabaseError};
 pub use error::{ConnectError, Holder, Interruption, RunError, RunErrorKind};
 pub use event::{Done, Event, Report};
@@ -40,3 +44,4 @@ pub use ledger::{Ledger, LedgerNameError};
 pub use migrator::{Migrator, Transactions};
 pub use status::{Standing, Status, StatusRow};
 pub use tls::{Connector, TlsSettingError};
+pub use trial::{Trial, Untried};

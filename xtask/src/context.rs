@@ -9,8 +9,9 @@ use stairwell::local::Project;
 use stairwell::lock::LOCK_FILE;
 use stairwell::postgres::Database;
 
-use crate::cli::{Global, Locked};
+use crate::cli::Global;
 use crate::failure::{Code, Failure};
+use crate::options::Locked;
 use crate::server::Server;
 use crate::terminal::say;
 

@@ -23,7 +23,10 @@ mod cli;
 mod context;
 mod db;
 mod failure;
+mod json;
+mod options;
 pub mod server;
+mod spelling;
 mod terminal;
 
 use std::process::ExitCode;
