@@ -37,7 +37,14 @@ fn a_server_that_wants_a_certificate_gets_one() -> Outcome {
     refused("sslmode=verify-full&sslrootcert=<root>");
     refused(&format!("{good}&sslcertmode=disable"));
     refused(&ann("bob", bench.authority.client("bob")));
-    refused(&ann("stranger", Authority::new("a stranger").client("ann")));
+    let stranger = ann("stranger", Authority::new("a stranger").client("ann"));
+    // The server says why and hangs up. Where it hangs up before the client has heard why, the client can only tell that much.
+    texts.push(loop {
+        let error = connect(&bench, "ann", &stranger).unwrap_err();
+        if !error.contains("hung up when it had seen the client's certificate") {
+            break error;
+        }
+    });
     insta::assert_snapshot!(format!("clients_{LIBRARY}"), texts.join("\n\n"));
     Ok(())
 }
