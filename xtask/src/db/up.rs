@@ -19,7 +19,7 @@ Of two runs at once one waits for the other.
 Examples:
   cargo xtask db up                 everything, as `db up head`
   cargo xtask db up 1               only the next one, as `db up +1`
-  cargo xtask db up 20261121093000  up to that version, and it as well; its beginning or name will do
+  cargo xtask db up 20261121093000  up to that version and with it; its name will do, too
   cargo xtask db up --locked        as in CI: fails if something is not locked
   cargo xtask db up --dry-run       what it would do
   cargo xtask db up --check-only    does it in one transaction, and rolls that back";
