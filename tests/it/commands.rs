@@ -9,6 +9,7 @@ mod new;
 pub(crate) mod no_transaction;
 pub(crate) mod output;
 mod private_server;
+mod rebase;
 mod redo;
 mod reset;
 mod run_errors;
@@ -27,6 +28,7 @@ pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     no_transaction::add(trials);
     output::add(trials);
     private_server::add(trials);
+    rebase::add(trials);
     redo::add(trials);
     reset::add(trials);
     run_errors::add(trials);

@@ -57,6 +57,12 @@ impl Failure {
         Self { code, text: Text::Plain(text.into()) }
     }
 
+    /// What is printed on standard error, without colours and the word before it.
+    pub(crate) fn message(&self) -> String {
+        let text = self.render(Color::Never);
+        text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+    }
+
     /// What is printed on standard error.
     pub(crate) fn render(&self, color: Color) -> String {
         match &self.text {

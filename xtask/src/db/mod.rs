@@ -5,6 +5,7 @@ mod guard;
 mod lock;
 mod lockfile;
 mod new;
+mod rebase;
 mod recreate;
 mod redo;
 mod reset;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Reset(reset::Args),
     Status(status::Args),
     Lock(lock::Args),
+    Rebase(rebase::Args),
     #[command(subcommand)]
     Server(server::Args),
 }
@@ -43,6 +45,7 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Reset(args) => reset::run(&context, &args),
         Command::Status(args) => status::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
+        Command::Rebase(args) => rebase::run(&context, &args),
         Command::Server(args) => server::run(&context, args),
     }
 }
