@@ -27,6 +27,7 @@ mod git;
 mod json;
 mod options;
 pub mod server;
+mod spelling;
 mod terminal;
 
 use std::process::ExitCode;
