@@ -2,6 +2,7 @@
 
 pub(crate) mod case;
 mod configuration;
+mod create;
 mod down;
 mod lock;
 mod locked;
@@ -14,13 +15,16 @@ mod redo;
 mod reset;
 mod run_errors;
 mod secrets;
+mod shell;
 mod status;
 mod together;
 mod up;
+mod wait;
 
 /// Adds the tests of every command.
 pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     configuration::add(trials);
+    create::add(trials);
     down::add(trials);
     lock::add(trials);
     locked::add(trials);
@@ -33,7 +37,9 @@ pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     reset::add(trials);
     run_errors::add(trials);
     secrets::add(trials);
+    shell::add(trials);
     status::add(trials);
     together::add(trials);
     up::add(trials);
+    wait::add(trials);
 }

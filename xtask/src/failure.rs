@@ -20,6 +20,8 @@ pub(crate) enum Code {
     NoDatabase,
     /// Refused, to keep data safe.
     Refused,
+    /// A program that the command is a front of is not there; shells end so, too.
+    NoProgram,
 }
 
 impl Code {
@@ -30,6 +32,7 @@ impl Code {
             Self::Files => 3,
             Self::NoDatabase => 4,
             Self::Refused => 5,
+            Self::NoProgram => 127,
         }
     }
 }

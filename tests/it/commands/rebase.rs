@@ -363,6 +363,8 @@ fn a_migration_can_be_named() -> Outcome {
     case.db(&["up"]).ok();
     in_order(&case, "a c b");
     insta::assert_snapshot!("rebase_named_unknown", refused(&case, &["rebase", "2_b"], 2));
+    let ran = case.db(&["rebase", "postgresql://u:hunter2@h/d"]).exits(2);
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     Ok(())
 }
 

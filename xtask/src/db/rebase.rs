@@ -87,11 +87,13 @@ fn with_named(sides: Sides, named: &[String]) -> Result<Sides, Failure> {
     let is_named = |file: &str| named.contains(&id(file));
     let locked: Vec<_> = sides.theirs.entries().iter().chain(sides.mine.entries()).collect();
     if let Some(unknown) = named.iter().find(|name| !locked.iter().any(|entry| id(&entry.file) == **name)) {
+        // Anything else may be a URL, and hold a password.
+        let is_name = unknown.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
+        let shown = if is_name { unknown } else { "…" };
         return Err(Failure::new(
             Code::Usage,
             format!(
-                "there is no migration `{}` in the lock\n  = help: name it as its files are called, without `.up.sql`; one that is not locked need not be named",
-                unknown.escape_debug()
+                "there is no migration `{shown}` in the lock\n  = help: name it as its files are called, without `.up.sql`; one that is not locked need not be named"
             ),
         ));
     }
