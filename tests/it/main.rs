@@ -19,6 +19,7 @@ mod model;
 mod private_server;
 mod round_trips;
 mod runner;
+mod scenarios;
 mod splitting;
 mod tour;
 mod transactions;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     private_server::add(&mut trials);
     round_trips::add(&mut trials);
     runner::add(&mut trials);
+    scenarios::add(&mut trials);
     splitting::add(&mut trials);
     tour::add(&mut trials);
     transactions::add(&mut trials);

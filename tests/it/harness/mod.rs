@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod cluster;
 pub(crate) mod database;
+pub(crate) mod dump;
 pub(crate) mod files;
 pub(crate) mod pgbouncer;
 pub(crate) mod proxy;

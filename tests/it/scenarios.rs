@@ -1,0 +1,8 @@
+//! Databases as others have them, each with what such a project does to its schema.
+
+mod warehouse;
+
+/// Adds the tests of every scenario.
+pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
+    warehouse::add(trials);
+}
