@@ -5,6 +5,7 @@
 //! the set is still being read.
 
 mod ahead;
+mod amend;
 mod blocker;
 mod concurrent;
 mod database;
@@ -18,6 +19,7 @@ mod failure;
 mod ledger;
 mod message;
 mod migrator;
+mod offline;
 mod passfile;
 mod patience;
 mod pooler;
@@ -27,9 +29,11 @@ mod statements;
 mod status;
 mod suits;
 mod transactions;
+mod trial;
 mod url;
 
 pub use ahead::Ahead;
+pub use amend::Stamped;
 pub use database::{Database, DatabaseError};
 pub use error::{ConnectError, Holder, Interruption, RunError, RunErrorKind};
 pub use event::{Done, Event, Report};
@@ -37,3 +41,4 @@ pub use failure::{Details, ScriptFailure};
 pub use ledger::{Ledger, LedgerNameError};
 pub use migrator::{Migrator, Transactions};
 pub use status::{Standing, Status, StatusRow};
+pub use trial::{Trial, Untried};

@@ -14,7 +14,7 @@ use super::error::RunErrorKind;
 use super::event::Event;
 use super::facts::Facts;
 use super::failure::{Place, ScriptFailure, byte_of_error};
-use super::ledger::{BEGIN, Columns, Fence};
+use super::ledger::{BEGIN, Columns, Fence, stamped};
 use super::message::{RESET_REST, RESET_ROLE};
 use super::migrator::Migrator;
 use super::runner::Outcome;
@@ -101,7 +101,7 @@ impl Alone<'_, '_> {
         self.session.send(&[RESET_ROLE, RESET_REST].concat().concat())?;
         // Whoever takes the lock now sees this migration under way; but it must not have been lost while it ran.
         holder.send("SELECT 1")?;
-        let finish = self.migrator.ledger.finish(step, true);
+        let finish = stamped(&self.migrator.ledger.finish(step, true));
         self.session.send(&finish)?;
         holder.send("COMMIT")?;
         Ok(elapsed)

@@ -50,6 +50,8 @@ pub(crate) enum Text {
     Findings(Findings),
     /// A run that ended early.
     Run(RunError),
+    /// A trial that found something wrong.
+    Trial(RunError),
 }
 
 impl Failure {
@@ -63,6 +65,7 @@ impl Failure {
             Text::Plain(text) => format!("{} {text}", heading(color)),
             Text::Findings(findings) => render_findings(findings, color),
             Text::Run(error) => render_run(error, color),
+            Text::Trial(error) => format!("{}\n\nit was a trial: nothing changed", render_run(error, color)),
         }
     }
 }

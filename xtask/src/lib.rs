@@ -26,6 +26,7 @@ mod failure;
 mod json;
 mod options;
 pub mod server;
+mod spelling;
 mod terminal;
 
 use std::process::ExitCode;

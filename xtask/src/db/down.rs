@@ -1,14 +1,14 @@
 //! `db down`: undoes, newest first.
 
-use std::num::NonZeroUsize;
-
-use stairwell::{Target, Version};
+use stairwell::migration::Direction;
 
 use crate::context::Context;
+use crate::db::dry_run;
 use crate::db::guard::{self, Deed};
 use crate::db::up::migrator;
 use crate::failure::Failure;
-use crate::options::{Confirm, Patience, Single};
+use crate::options::{Confirm, Format, Patience, Single};
+use crate::spelling::{Place, Spelling};
 use crate::terminal::{Steps, say};
 
 const HELP: &str = "\
@@ -16,24 +16,32 @@ A migration is undone by its down file; if its up file was edited since it was a
 database kept. One that is `irreversible` stops the command before anything is undone.
 
 Examples:
-  cargo xtask db down                      the newest
-  cargo xtask db down 3                    the newest three
-  cargo xtask db down --to 20261121093000  back to that version, which stays
-  cargo xtask db down --all                all";
+  cargo xtask db down                 the newest, as `db down -1`
+  cargo xtask db down 3               the newest three
+  cargo xtask db down 20261121093000  back to that version, which stays; its beginning or name will do
+  cargo xtask db down base            all, as `--all`
+  cargo xtask db down 3 --dry-run     what it would do";
 
 /// Undo the newest migration, or more
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Args {
-    /// How many to undo
-    #[arg(default_value = "1")]
-    count: NonZeroUsize,
-    /// Undo what is newer than this version, which stays
-    #[arg(long, value_name = "VERSION", conflicts_with_all = ["count", "all"])]
-    to: Option<Version>,
+    /// How far: a number of migrations (`2` or `-2`), the version that stays or the beginning of it (five digits or more), its name, or
+    /// `base` for all
+    #[arg(value_name = "TARGET", default_value = "1", allow_negative_numbers = true)]
+    target: Spelling,
+    /// Undo what is newer than this migration, which stays; every number is a version here
+    #[arg(long, value_name = "MIGRATION", conflicts_with_all = ["target", "all"])]
+    to: Option<Place>,
     /// Undo everything
-    #[arg(long, conflicts_with = "count")]
+    #[arg(long, conflicts_with = "target")]
     all: bool,
+    /// Print what would be done, and do nothing
+    #[arg(long, conflicts_with = "single_transaction")]
+    dry_run: bool,
+    /// With --dry-run: print JSON for programs, in the shape that docs/json.md describes
+    #[arg(long, requires = "dry_run")]
+    json: bool,
     #[command(flatten)]
     single: Single,
     #[command(flatten)]
@@ -43,11 +51,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn target(&self) -> Target {
-        match (self.to, self.all) {
-            (Some(version), _) => Target::Version(version),
-            (None, true) => Target::Base,
-            (None, false) => Target::Steps(self.count),
+    fn spelling(&self) -> Spelling {
+        match (&self.to, self.all) {
+            (Some(place), _) => Spelling::At(place.clone()),
+            (None, true) => Spelling::Base,
+            (None, false) => self.target.clone(),
         }
     }
 }
@@ -60,14 +68,15 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         return Err(defects.into());
     }
     let database = context.database()?;
+    let mut migrator = args.patience.of(migrator(&inspection)).transactions(args.single.transactions());
+    let target = args.spelling().target(Direction::Down, inspection.set(), || Ok(migrator.history(&database)?))?;
+    if args.dry_run {
+        let format = if args.json { Format::Json } else { Format::Text };
+        return dry_run::print("down", &mut migrator, &database, Direction::Down, target, format);
+    }
     guard::pass(Deed::Down, &database, args.confirm.name(), || guard::mark(&database))?;
     let mut steps = Steps::new();
-    let report = args
-        .patience
-        .of(migrator(&inspection))
-        .transactions(args.single.transactions())
-        .on_event(|event| steps.show(event))
-        .down(&database, args.target())?;
+    let report = migrator.on_event(|event| steps.show(event)).down(&database, target)?;
     drop(steps);
     let at = report.head.map_or_else(|| "empty of migrations".to_owned(), |head| format!("at {head}"));
     match report.done.len() {

@@ -82,7 +82,7 @@ pub(super) fn lock_after(
 }
 
 /// Locks what the database has exactly as the files are, and says so.
-fn lock_applied(
+pub(super) fn lock_applied(
     context: &Context,
     inspection: &Inspection,
     history: &History,

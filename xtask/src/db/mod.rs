@@ -1,16 +1,24 @@
 //! The commands, one a file.
 
+mod current;
 mod down;
+mod dry_run;
 mod guard;
+mod history;
 mod lock;
 mod lockfile;
 mod new;
 mod recreate;
 mod redo;
+mod repair;
 mod reset;
 mod server;
+mod show;
+mod sql;
+mod stamp;
 mod status;
 mod up;
+mod view;
 
 use clap::Subcommand;
 
@@ -27,6 +35,12 @@ pub(crate) enum Command {
     Redo(redo::Args),
     Reset(reset::Args),
     Status(status::Args),
+    Current(current::Args),
+    History(history::Args),
+    Show(show::Args),
+    Sql(sql::Args),
+    Stamp(stamp::Args),
+    Repair(repair::Args),
     Lock(lock::Args),
     #[command(subcommand)]
     Server(server::Args),
@@ -42,6 +56,12 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Redo(args) => redo::run(&context, &args),
         Command::Reset(args) => reset::run(&context, &args),
         Command::Status(args) => status::run(&context, &args),
+        Command::Current(args) => current::run(&context, &args),
+        Command::History(args) => history::run(&context, &args),
+        Command::Show(args) => show::run(&context, &args),
+        Command::Sql(args) => sql::run(&context, &args),
+        Command::Stamp(args) => stamp::run(&context, &args),
+        Command::Repair(args) => repair::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
         Command::Server(args) => server::run(&context, args),
     }

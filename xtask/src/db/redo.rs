@@ -3,13 +3,14 @@
 use std::num::NonZeroUsize;
 
 use stairwell::migration::Direction;
-use stairwell::{Rule, Target, Version};
+use stairwell::{Rule, Target};
 
 use crate::context::{Context, LockPolicy};
 use crate::db::guard::{self, Deed};
 use crate::db::{lockfile, up::migrator};
 use crate::failure::Failure;
 use crate::options::{Confirm, Locked, Patience};
+use crate::spelling::{Place, Spelling};
 use crate::terminal::{Steps, say, warn};
 
 const HELP: &str = "\
@@ -18,7 +19,7 @@ and locked as they are now. Rows that the down script drops are gone.
 
 Examples:
   cargo xtask db redo                      the newest
-  cargo xtask db redo --to 20261121093000  everything from that version on, and it as well";
+  cargo xtask db redo --to 20261121093000  everything from that version on, and it as well; its name will do";
 
 /// Undo and apply again, after an edit that has not left this machine
 #[derive(Debug, clap::Args)]
@@ -27,21 +28,15 @@ pub(crate) struct Args {
     /// How many to undo and apply again
     #[arg(default_value = "1")]
     count: NonZeroUsize,
-    /// Everything from this version on, and it as well
-    #[arg(long, value_name = "VERSION", conflicts_with = "count")]
-    to: Option<Version>,
+    /// Everything from this migration on, and it as well: a version, the beginning of one, or a name
+    #[arg(long, value_name = "MIGRATION", conflicts_with = "count")]
+    to: Option<Place>,
     #[command(flatten)]
     patience: Patience,
     #[command(flatten)]
     confirm: Confirm,
     #[command(flatten)]
     locked: Locked,
-}
-
-impl Args {
-    fn target(&self) -> Target {
-        self.to.map_or(Target::Steps(self.count), Target::Version)
-    }
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
@@ -57,10 +52,16 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     }
     let database = context.database()?;
     guard::pass(Deed::Redo, &database, args.confirm.name(), || guard::mark(&database))?;
+    let mut migrator = args.patience.of(migrator(&inspection));
+    let target = match &args.to {
+        None => Target::Steps(args.count),
+        Some(place) => Spelling::At(place.clone())
+            .target(Direction::Down, inspection.set(), || Ok(migrator.history(&database)?))?,
+    };
     warn(&inspection);
     let mut steps = Steps::new();
-    let mut migrator = args.patience.of(migrator(&inspection)).on_event(|event| steps.show(event));
-    let outcome = migrator.redo(&database, args.target());
+    let mut migrator = migrator.on_event(|event| steps.show(event));
+    let outcome = migrator.redo(&database, target);
     let report = lockfile::lock_after(context, &inspection, policy, || migrator.history(&database), outcome);
     drop(migrator);
     drop(steps);
