@@ -13,6 +13,7 @@ mod crash_matrix;
 mod documents;
 mod durability;
 mod faults;
+mod guides;
 mod harness;
 mod histories;
 mod model;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     crash_matrix::add(&mut trials);
     durability::add(&mut trials);
     faults::add(&mut trials);
+    guides::add(&mut trials);
     histories::add(&mut trials);
     model::add(&mut trials);
     private_server::add(&mut trials);
