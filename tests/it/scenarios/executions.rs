@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use postgres::{Client, NoTls};
-
 use crate::commands::case::{Case, Files};
 use crate::harness::database::TestDatabase;
 use crate::harness::{Outcome, Skip};
@@ -106,7 +104,7 @@ impl Writer {
 
     fn start(database: &TestDatabase) -> Self {
         let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let mut client = Client::connect(database.url(), NoTls).unwrap();
+        let mut client = database.client();
         let thread = std::thread::spawn({
             let (stop, count) = (Arc::clone(&stop), Arc::clone(&count));
             move || {
