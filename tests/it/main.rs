@@ -22,6 +22,7 @@ mod round_trips;
 mod runner;
 mod scenarios;
 mod splitting;
+mod tls;
 mod tour;
 mod transactions;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     runner::add(&mut trials);
     scenarios::add(&mut trials);
     splitting::add(&mut trials);
+    tls::add(&mut trials);
     tour::add(&mut trials);
     transactions::add(&mut trials);
     // Last, since it knows the others by their names.

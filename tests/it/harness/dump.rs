@@ -13,9 +13,18 @@ pub(crate) fn dump(database: &TestDatabase) -> String {
 
 /// The same without these tables, which another tool has made for itself.
 pub(crate) fn dump_without(database: &TestDatabase, tables: &[&str]) -> String {
+    let tables = tables.iter().map(|table| format!("--exclude-table={table}"));
+    dumped(database, &std::iter::once("--exclude-schema=stairwell".to_owned()).chain(tables).collect::<Vec<_>>())
+}
+
+/// What the ledger is made of.
+pub(crate) fn dump_of_ledger(database: &TestDatabase) -> String {
+    dumped(database, &["--schema=stairwell".to_owned()])
+}
+
+fn dumped(database: &TestDatabase, selection: &[String]) -> String {
     let mut command = Command::new("pg_dump");
-    command.args(["--schema-only", "--no-owner", "--exclude-schema=stairwell", "--dbname", database.url()]);
-    command.args(tables.iter().map(|table| format!("--exclude-table={table}")));
+    command.args(["--schema-only", "--no-owner", "--dbname", database.url()]).args(selection);
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();

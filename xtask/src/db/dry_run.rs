@@ -11,7 +11,7 @@ use crate::db::view::Name;
 use crate::failure::{Failure, Text};
 use crate::json;
 use crate::options::Format;
-use crate::terminal::say;
+use crate::terminal::{self, say};
 
 /// What is printed as JSON.
 #[derive(Serialize)]
@@ -47,10 +47,7 @@ pub(super) fn print(
     }
     match format {
         Format::Json => json::print(command, &document(database, &plan)),
-        Format::Text => {
-            print!("{}", text(&database.to_string(), &plan));
-            Ok(())
-        }
+        Format::Text => terminal::print(text(&database.to_string(), &plan)),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::failure::{Code, Failure};
 use crate::json;
 use crate::options::{Format, Output};
 use crate::spelling::Spelling;
-use crate::terminal::{duration, say};
+use crate::terminal::{duration, print, say};
 
 const HELP: &str = "\
 Every migration that is here or was applied, newest first: when it was applied, how long that took, by which role, and with which \
@@ -132,7 +132,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             json::print("history", &Document { database: database.to_string(), migrations: entries })?;
         }
         Format::Text if entries.is_empty() => say("no migrations"),
-        Format::Text => print!("{}", table(&entries, args.verbose)),
+        Format::Text => print(table(&entries, args.verbose))?,
     }
     view.end()
 }

@@ -13,12 +13,12 @@ use crate::db::history::{Applied, description};
 use crate::db::lockfile::count;
 use crate::db::status::{lock_remarks, state, word};
 use crate::db::up::migrator;
-use crate::db::view::{Name, View};
+use crate::db::view::Name;
 use crate::failure::{Code, Failure, render_findings};
 use crate::json;
 use crate::options::{Format, Output};
 use crate::spelling::Spelling;
-use crate::terminal::{color, say};
+use crate::terminal::{color, print, say};
 
 const HELP: &str = "\
 Its scripts with their digests, what the checks find in them, how it stands to the lock, and its row in the ledger. Of one whose files \
@@ -84,13 +84,13 @@ struct Kept {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
-    let view = View::of(context)?;
+    let inspection = context.inspect()?;
     // What the files say is worth seeing without a server, too.
     let asked = context.database().and_then(|database| {
-        let history = migrator(&view.inspection).history_with_scripts(&database)?;
+        let history = migrator(&inspection).history_with_scripts(&database)?;
         Ok((database.to_string(), history))
     });
-    let set = view.inspection.set();
+    let set = inspection.set();
     let none = History::default();
     let (database, history) = match &asked {
         Ok((database, history)) => (Some(database), history),
@@ -100,7 +100,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let version = match (found, asked.is_ok()) {
         (Ok(Some(version)), _) => version,
         (Ok(None), _) => return Err(Failure::new(Code::Usage, format!("`{}` is no migration", args.migration))),
-        (Err(failure), true) => return Err(failure),
+        (Err(failure), true) => {
+            // Perhaps its files are among those that are not in order.
+            let defects = inspection.defects();
+            if !defects.0.is_empty() {
+                say(&render_findings(&defects, color()));
+            }
+            return Err(failure);
+        }
         // It may be in the ledger.
         (Err(failure), false) => return Err(asked.map(drop).err().unwrap_or(failure)),
     };
@@ -111,12 +118,12 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         migration: set.get(version),
         row: history.get(version),
         standing: standing.filter(|_| database.is_some()),
-        inspection: &view.inspection,
+        inspection: &inspection,
     };
     match args.output.format() {
         Format::Json => json::print("show", &shown.document(database.cloned()))?,
         Format::Text => {
-            print!("{}", shown.text());
+            print(shown.text())?;
             let findings = shown.findings();
             if !findings.0.is_empty() {
                 say(&render_findings(&findings, color()));
@@ -124,8 +131,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         }
     }
     // Without the ledger that was not all.
-    asked.map(drop)?;
-    view.end()
+    asked.map(drop)
 }
 
 /// One migration, from both sides.

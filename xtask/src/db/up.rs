@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "single_transaction")]
     check_only: bool,
     /// With --dry-run: print JSON for programs, in the shape that docs/json.md describes
-    #[arg(long, requires = "dry_run")]
+    #[arg(long, requires = "dry_run", conflicts_with = "check_only")]
     json: bool,
     /// Also apply a pending migration that is older than the newest applied one
     #[arg(long)]
