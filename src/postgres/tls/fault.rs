@@ -21,7 +21,7 @@ pub(in crate::postgres) enum Trusted {
 pub(in crate::postgres) enum Fault {
     /// The server has none.
     #[error("the server does not speak TLS, and `sslmode` insists on it")]
-    NoTls,
+    NotSpoken,
     /// A certificate is to be verified, and nobody is trusted.
     #[error("the server's certificate is to be verified, and there is no root certificate to do it with{}", .looked.as_ref().map(|path| format!(" (no `sslrootcert`, and no {})", path.display())).unwrap_or_default())]
     NoRoot { looked: Option<PathBuf> },
@@ -121,7 +121,7 @@ impl Fault {
     /// What to do.
     pub(in crate::postgres) fn help(&self) -> Option<String> {
         Some(match self {
-            Self::NoTls => {
+            Self::NotSpoken => {
                 "switch TLS on at the server (`ssl = on` in postgresql.conf); or, over a network that you trust, say `sslmode=disable`".to_owned()
             }
             Self::NoRoot { .. } => "give the authority's certificate with `sslrootcert=<file>` or PGSSLROOTCERT, or say `sslrootcert=system` for whom this system trusts; `sslmode=require` encrypts and verifies nothing".to_owned(),
