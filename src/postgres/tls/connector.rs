@@ -112,10 +112,13 @@ impl TlsConnect<Socket> for Handshake {
     }
 }
 
+/// What an error after the handshake is about, if it is about TLS.
+type Later = dyn Fn(&io::Error) -> Option<Fault> + Send + Sync;
+
 /// A TLS connection, of whichever library.
 pub struct TlsStream {
     stream: Pin<Box<dyn tls::TlsStream + Send + Sync>>,
-    later: Box<dyn Fn(&io::Error) -> Option<Fault> + Send + Sync>,
+    later: Box<Later>,
     /// The certificate that was shown to the server, until it has said anything.
     shown: Option<PathBuf>,
 }

@@ -22,7 +22,7 @@ fn connect(bench: &Bench, user: &str, parameters: &str) -> Result<String, String
 }
 
 fn a_server_that_wants_a_certificate_gets_one() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.ask("CREATE ROLE ann LOGIN");
     bench.cluster.rules(RULES);
     let ann = |name: &str, pair: super::certificates::Pair| {
@@ -50,7 +50,7 @@ fn a_server_that_wants_a_certificate_gets_one() -> Outcome {
 }
 
 fn a_key_that_others_may_read_is_refused() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let pair = bench.authority.client("postgres");
     let (certificate, key) = (
         bench.write(".postgresql/postgresql.crt", &pair.certificate),
@@ -89,7 +89,7 @@ fn a_key_that_others_may_read_is_refused() -> Outcome {
 }
 
 fn files_that_cannot_be_used_are_named_with_the_parameter() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let (one, other) = (bench.authority.client("postgres"), bench.authority.client("postgres"));
     bench.write("one.crt", &one.certificate);
     bench.write("one.key", &one.key);
@@ -116,7 +116,7 @@ fn files_that_cannot_be_used_are_named_with_the_parameter() -> Outcome {
 }
 
 fn a_password_is_bound_to_the_connection() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.ask("SET password_encryption = 'scram-sha-256'; CREATE ROLE bound LOGIN PASSWORD 'open sesame'");
     bench.cluster.ask_for_passwords();
     let bound = |parameters: &str| {

@@ -31,7 +31,7 @@ const A: (&str, &str, &str) = ("1_a", "create table a (i int);", "drop table a;"
 const B: (&str, &str, &str) = ("2_b", "alter table a add column j int;", "alter table a drop column j;");
 
 fn commands_migrate_over_a_verified_connection() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules(RULES);
     let workspace = Workspace::with(&[A, B]);
     let url = bench.url("sslmode=verify-full&sslrootcert=<root>");
@@ -49,7 +49,7 @@ fn commands_migrate_over_a_verified_connection() -> Outcome {
 }
 
 fn libpqs_variables_say_it_as_well_as_the_url() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules(RULES);
     let root = bench.home().join("root.crt").display().to_string();
     let port = bench.cluster.port().to_string();
@@ -74,7 +74,7 @@ fn libpqs_variables_say_it_as_well_as_the_url() -> Outcome {
 }
 
 fn key_value_strings_say_it_as_well_as_urls() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules(RULES);
     let root = bench.home().join("root.crt");
     let text = |mode: &str| {
@@ -96,7 +96,7 @@ fn a_socket_is_never_tls() -> Outcome {
 
 #[cfg(unix)]
 fn a_socket_is_never_tls() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules("local all all trust\nhostssl all all 127.0.0.1/32 trust\n");
     let (folder, port) = (bench.server().display(), bench.cluster.port());
     for mode in ["disable", "allow", "prefer", "require", "verify-full"] {
@@ -115,8 +115,7 @@ fn a_socket_is_never_tls() -> Outcome {
 }
 
 fn the_next_host_is_tried_as_the_mode_says() -> Outcome {
-    let (with, without) = (Bench::new()?, Bench::new()?);
-    without.end_tls();
+    let (with, without) = (Bench::take()?, Bench::new()?);
     let (first, second) = (without.cluster.port(), with.cluster.port());
     let of = |mode: &str| {
         let hosts = format!("localhost:{first},localhost:{second}");
@@ -140,7 +139,7 @@ fn a_pooler_that_insists_on_tls_gets_it() -> Outcome {
 
 #[cfg(unix)]
 fn a_pooler_that_insists_on_tls_gets_it() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let folder = bench.server().display();
     let lines = format!(
         "client_tls_sslmode = require\nclient_tls_cert_file = {folder}/server.crt\nclient_tls_key_file = {folder}/server.key"
@@ -180,7 +179,7 @@ fn a_direct_handshake_says_what_is_to_be_spoken() -> Outcome {
 }
 
 fn who_blocks_is_seen_over_tls() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules(RULES);
     let workspace = Workspace::with(&[A]);
     let database = Database::parse(&bench.url("sslmode=verify-full&sslrootcert=<root>")).unwrap();
@@ -201,7 +200,7 @@ fn who_blocks_is_seen_over_tls() -> Outcome {
 }
 
 fn a_server_without_tls_is_no_reason_to_wait() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.end_tls();
     let database = Database::parse(&bench.url("sslmode=require")).unwrap();
     let mut waited = 0;
