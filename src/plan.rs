@@ -420,7 +420,7 @@ fn out_of_order(migration: &Migration, newest: Option<Version>) -> Diagnostic {
     Diagnostic::error(Rule::OutOfOrder, format!("`{}` is pending, and older than the newest applied migration ({newest})", migration.id()))
         .at(migration.up.path())
         .note("it was merged after newer ones had been applied here; elsewhere they may have run in the other order")
-        .help(format!("give it a later version: rename both files so that they begin with `$(date -u +%Y%m%d%H%M%S)_{}`", migration.name()))
+        .help(format!("if it is yours and no one has applied it yet: `cargo xtask db rebase {}` gives it a later version", migration.id()))
         .help("or apply it as it is, if it and the newer ones don't touch the same things: `cargo xtask db up --allow-out-of-order`")
 }
 

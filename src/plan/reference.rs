@@ -106,7 +106,7 @@ mod tests {
         let files = ["1_a", "10_b", "2026_users", "2027_users", "20261121_x"];
         let texts: Vec<_> = files.iter().map(|id| (format!("{id}.up.sql"), "select 1;")).collect();
         let set = set_of(&texts.iter().map(|(file, text)| (file.as_str(), *text)).collect::<Vec<_>>());
-        let found = |text| resolve(text, &set, &History::default()).map(Version::get);
+        let found = |text: &str| resolve(text, &set, &History::default()).map(Version::get);
         let is_unknown = |text: &str| matches!(found(text), Err(ReferenceError::Unknown { .. }));
         for (text, version) in [
             ("1", 1),

@@ -50,7 +50,7 @@ impl ConnectError {
                 "the server may let this role in over TLS alone: say `sslmode=require`, or better `verify-full`; else check user and password, and the server's pg_hba.conf".to_owned()
             }
             Some("28P01" | "28000") => "check user and password, and the server's pg_hba.conf".to_owned(),
-            Some("3D000") => format!("create it: `createdb {name}`, or `CREATE DATABASE \"{name}\"` on that server"),
+            Some("3D000") => format!("create it: `cargo xtask db create`, or `CREATE DATABASE \"{name}\"` on that server"),
             Some("53300") => "the server has no free connection: close some, or raise `max_connections`".to_owned(),
             Some("57P03") => "the server is starting or stopping: try again in a few seconds".to_owned(),
             Some(_) => return Self { place: database.to_string(), reason, help: None, sqlstate, silent: false },
@@ -114,8 +114,13 @@ impl ConnectError {
         }
     }
 
+    /// Whether it may be otherwise in a moment: no server answers yet, or it says that it takes no connection now.
+    pub fn is_passing(&self) -> bool {
+        self.passing().is_some()
+    }
+
     /// What was said, in one line.
-    pub(super) fn reason(&self) -> &str {
+    pub fn reason(&self) -> &str {
         &self.reason
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum Code {
     NoDatabase,
     /// Refused, to keep data safe.
     Refused,
+    /// A program that the command is a front of is not there; shells end so, too.
+    NoProgram,
 }
 
 impl Code {
@@ -30,6 +32,7 @@ impl Code {
             Self::Files => 3,
             Self::NoDatabase => 4,
             Self::Refused => 5,
+            Self::NoProgram => 127,
         }
     }
 }
@@ -57,6 +60,12 @@ pub(crate) enum Text {
 impl Failure {
     pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
         Self { code, text: Text::Plain(text.into()) }
+    }
+
+    /// What is printed on standard error, without colours and the word before it.
+    pub(crate) fn message(&self) -> String {
+        let text = self.render(Color::Never);
+        text.strip_prefix("error: ").unwrap_or(&text).to_owned()
     }
 
     /// What is printed on standard error.

@@ -23,6 +23,7 @@ mod cli;
 mod context;
 mod db;
 mod failure;
+mod git;
 mod json;
 mod options;
 pub mod server;

@@ -69,7 +69,7 @@ impl Patience {
     }
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "write it as `500ms`, `2s` or `1min`, at most a day".to_owned())
 }
 

@@ -29,6 +29,20 @@ pub(in crate::postgres) enum Mode {
     VerifyFull,
 }
 
+impl Mode {
+    /// The mode that libpq has for it. Its `require` verifies where there is a root certificate, which `no-verify` does not.
+    fn in_libpq(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::NoVerify | Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
 /// A file, and who named it: a parameter, a variable, or its usual place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::postgres) struct Named {
@@ -187,6 +201,31 @@ impl Tls {
         config
             .ssl_negotiation(self.negotiation())
             .channel_binding(self.channel_binding.unwrap_or(ChannelBinding::Prefer));
+    }
+
+    /// The same as libpq's parameters. What is left out is as libpq has it without being told.
+    pub(in crate::postgres) fn parameters(&self) -> Vec<(&'static str, String)> {
+        let file = |named: &Named| named.path.display().to_string();
+        let root = self.root.as_ref().map(|root| match root {
+            Root::File(named) => file(named),
+            Root::System => "system".to_owned(),
+        });
+        let binding = self.channel_binding.map(|binding| match binding {
+            ChannelBinding::Disable => "disable",
+            ChannelBinding::Require => "require",
+            _ => "prefer",
+        });
+        let given = [
+            ("sslmode", self.mode.map(|(mode, _)| mode.in_libpq().to_owned())),
+            ("sslrootcert", root),
+            ("sslcert", self.certificate.as_ref().map(file)),
+            ("sslkey", self.key.as_ref().map(file)),
+            ("sslcertmode", (self.identify == Identify::Disable).then(|| "disable".to_owned())),
+            ("ssl_min_protocol_version", (self.oldest == Oldest::Tls13).then(|| "TLSv1.3".to_owned())),
+            ("sslnegotiation", (self.negotiation() == SslNegotiation::Direct).then(|| "direct".to_owned())),
+            ("channel_binding", binding.map(str::to_owned)),
+        ];
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     /// Whether a file is named: then it has to be there, even where the mode could do without.

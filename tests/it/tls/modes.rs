@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use rcgen::IsCa;
@@ -16,6 +17,7 @@ crate::trials!(
     a_certificate_that_is_refused_is_told_with_the_reason_and_the_remedy,
     a_certificate_of_the_first_version_is_told_with_the_remedy,
     a_self_signed_certificate_is_its_own_root,
+    the_command_of_the_documentation_makes_a_certificate_that_is_taken,
     a_mode_that_verifies_wants_someone_to_trust,
     the_systems_authorities_do_not_know_a_test,
 );
@@ -153,6 +155,7 @@ fn a_certificate_that_is_refused_is_told_with_the_reason_and_the_remedy() -> Out
     let seen = bench.outcome("sslmode=verify-full&sslrootcert=<files>/own.crt").unwrap_or_else(|error| error);
     writeln!(texts, "{seen}\n").unwrap();
     // To a server that lets nobody in without, this is what `prefer` comes to.
+    bench.present(&Authority::new("a stranger").server(&NAMES));
     bench.cluster.rules(TLS_ONLY);
     let seen = bench.outcome("sslmode=prefer&sslrootcert=<root>").unwrap_err();
     writeln!(texts, "hostssl only, prefer with a root\n{seen}\n").unwrap();
@@ -163,17 +166,35 @@ fn a_certificate_that_is_refused_is_told_with_the_reason_and_the_remedy() -> Out
 
 fn a_certificate_of_the_first_version_is_told_with_the_remedy() -> Outcome {
     let bench = Bench::new()?;
-    let make = "openssl req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout old.key -out old.csr && \
-        openssl x509 -req -in old.csr -signkey old.key -days 30 -out old.crt";
-    let made = Command::new("/bin/sh").args(["-c", make]).current_dir(bench.home()).output();
-    if !made.is_ok_and(|made| made.status.success()) {
-        return Err(Skip("no `openssl` on this machine".to_owned()));
-    }
-    let text = |name: &str| fs::read_to_string(bench.home().join(name)).unwrap();
-    bench.present(&Pair { certificate: text("old.crt"), key: text("old.key") });
-    let seen = ["require", "verify-ca&sslrootcert=<files>/old.crt"]
+    openssl(
+        &bench,
+        "openssl req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out old.csr && \
+         openssl x509 -req -in old.csr -signkey server.key -days 30 -out server.crt",
+    )?;
+    let seen = ["require", "verify-ca&sslrootcert=<files>/server.crt"]
         .map(|mode| bench.outcome(&format!("sslmode={mode}")).unwrap_or_else(|error| error));
     insta::assert_snapshot!(format!("first_version_{LIBRARY}"), seen.join("\n\n"));
+    Ok(())
+}
+
+fn the_command_of_the_documentation_makes_a_certificate_that_is_taken() -> Outcome {
+    let bench = Bench::new()?;
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tls.md")).unwrap();
+    let (_, behind) = text.split_once("```console\n$ ").unwrap();
+    let (command, _) = behind.split_once("\n```").unwrap();
+    openssl(&bench, &command.replace("db.example.com", "localhost"))?;
+    assert_eq!(bench.outcome("sslmode=verify-full&sslrootcert=<files>/server.crt"), Ok("TLS".to_owned()));
+    Ok(())
+}
+
+/// Has a script make `server.crt` and `server.key`, and the server present them.
+fn openssl(bench: &Bench, script: &str) -> Outcome {
+    let done = Command::new("/bin/sh").args(["-c", script]).current_dir(bench.home()).output();
+    if !done.is_ok_and(|done| done.status.success()) {
+        return Err(Skip("no `openssl` on this machine, or an old one".to_owned()));
+    }
+    let text = |name: &str| fs::read_to_string(bench.home().join(name)).unwrap();
+    bench.present(&Pair { certificate: text("server.crt"), key: text("server.key") });
     Ok(())
 }
 

@@ -1,11 +1,17 @@
 //! Every way to a server goes through TLS where it has to, and through sockets without.
 
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+
 use stairwell::postgres::{Database, Migrator};
 use stairwell::{MigrationSet, Target};
 
 use super::bench::{Bench, outcome};
 use crate::harness::Outcome;
 use crate::harness::files::Workspace;
+#[cfg(unix)]
+use crate::harness::pgbouncer::PgBouncer;
 use crate::harness::xtask;
 
 crate::trials!(
@@ -14,6 +20,8 @@ crate::trials!(
     key_value_strings_say_it_as_well_as_urls,
     a_socket_is_never_tls,
     the_next_host_is_tried_as_the_mode_says,
+    a_pooler_that_insists_on_tls_gets_it,
+    a_direct_handshake_says_what_is_to_be_spoken,
     who_blocks_is_seen_over_tls,
     a_server_without_tls_is_no_reason_to_wait,
 );
@@ -90,7 +98,7 @@ fn a_socket_is_never_tls() -> Outcome {
 fn a_socket_is_never_tls() -> Outcome {
     let bench = Bench::new()?;
     bench.cluster.rules("local all all trust\nhostssl all all 127.0.0.1/32 trust\n");
-    let (folder, port) = (bench.socket().display(), bench.cluster.port());
+    let (folder, port) = (bench.server().display(), bench.cluster.port());
     for mode in ["disable", "allow", "prefer", "require", "verify-full"] {
         // For verify-full no root certificate is there: none is needed.
         let url = format!("postgresql:///postgres?host={folder}&port={port}&user=postgres&sslmode={mode}");
@@ -122,6 +130,52 @@ fn the_next_host_is_tried_as_the_mode_says() -> Outcome {
         let text = format!("host=/nowhere,127.0.0.1 port={first},{second} user=postgres sslmode=require");
         assert_eq!(outcome(&Database::parse(&text).unwrap()), Ok("TLS".to_owned()));
     }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn a_pooler_that_insists_on_tls_gets_it() -> Outcome {
+    Err(crate::harness::Skip("no PgBouncer on this system".to_owned()))
+}
+
+#[cfg(unix)]
+fn a_pooler_that_insists_on_tls_gets_it() -> Outcome {
+    let bench = Bench::new()?;
+    let folder = bench.server().display();
+    let lines = format!(
+        "client_tls_sslmode = require\nclient_tls_cert_file = {folder}/server.crt\nclient_tls_key_file = {folder}/server.key"
+    );
+    let pooler = PgBouncer::with(&bench.cluster.database(), &lines)?;
+    let of = |mode: &str| Database::parse(&format!("{}?sslmode={mode}", pooler.url())).unwrap();
+    for mode in ["allow", "prefer", "require"] {
+        assert!(of(mode).connect().is_ok(), "{mode}");
+    }
+    let error = of("disable").connect().err().unwrap().to_string();
+    assert!(error.contains("TLS alone: say `sslmode=require`"), "{error}");
+    let set = Workspace::with(&[A]).set();
+    assert_eq!(Migrator::new(&set).up(&of("allow"), Target::Head).unwrap().done.len(), 1);
+    Ok(())
+}
+
+fn a_direct_handshake_says_what_is_to_be_spoken() -> Outcome {
+    if !cfg!(any(feature = "rustls", feature = "native-tls")) {
+        return Err(crate::harness::Skip("built without TLS".to_owned()));
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut bytes = vec![0; 4096];
+        let length = client.read(&mut bytes).unwrap();
+        bytes.truncate(length);
+        bytes
+    });
+    let url = format!("postgresql://u@127.0.0.1:{port}/d?sslmode=require&sslnegotiation=direct");
+    assert!(Database::parse(&url).unwrap().connect().is_err());
+    // A handshake record without a word before it, and in it the protocol that Postgres 17 wants to see named.
+    let bytes = seen.join().unwrap();
+    assert_eq!(bytes.first(), Some(&0x16));
+    assert!(bytes.windows(11).any(|window| window == b"\x0apostgresql"));
     Ok(())
 }
 

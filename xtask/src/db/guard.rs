@@ -1,4 +1,4 @@
-//! What keeps `reset`, `down` and `redo` from a database whose data matters.
+//! What keeps `reset`, `drop`, `down` and `redo` from a database whose data matters.
 //!
 //! Where it is not on this machine, or someone calls it production, they want its name: as `--confirm <name>`, or typed by a person. Only a
 //! person is asked. Variables that say otherwise are no proof of anything, so they can only take the question away, and never give leave.
@@ -16,6 +16,7 @@ use crate::terminal::say;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deed {
     Reset,
+    Drop,
     Down,
     Redo,
     Stamp,
@@ -26,6 +27,7 @@ impl Deed {
     fn would(self, database: &Database) -> String {
         match self {
             Self::Reset => format!("reset would drop {database} with all its data"),
+            Self::Drop => format!("drop would drop {database} with all its data"),
             Self::Down => format!("down would undo migrations of {database}, with the data in what they made"),
             Self::Stamp => {
                 format!("stamp would take rows out of the ledger of {database}, with the scripts that it kept in them")

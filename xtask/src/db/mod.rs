@@ -1,24 +1,30 @@
 //! The commands, one a file.
 
+mod create;
 mod current;
 mod down;
+mod drop;
 mod dry_run;
 mod guard;
 mod history;
 mod lock;
 mod lockfile;
 mod new;
+mod rebase;
 mod recreate;
 mod redo;
 mod repair;
 mod reset;
 mod server;
+mod shell;
 mod show;
 mod sql;
 mod stamp;
 mod status;
 mod up;
+mod url;
 mod view;
+mod wait;
 
 use clap::Subcommand;
 
@@ -42,6 +48,12 @@ pub(crate) enum Command {
     Stamp(stamp::Args),
     Repair(repair::Args),
     Lock(lock::Args),
+    Rebase(rebase::Args),
+    Wait(wait::Args),
+    Create(create::Args),
+    Drop(drop::Args),
+    Shell(shell::Args),
+    Url(url::Args),
     #[command(subcommand)]
     Server(server::Args),
 }
@@ -63,6 +75,12 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Stamp(args) => stamp::run(&context, &args),
         Command::Repair(args) => repair::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
+        Command::Rebase(args) => rebase::run(&context, &args),
+        Command::Wait(args) => wait::run(&context, &args),
+        Command::Create(args) => create::run(&context, &args),
+        Command::Drop(args) => drop::run(&context, &args),
+        Command::Shell(args) => shell::run(&context, &args),
+        Command::Url(args) => url::run(&context, &args),
         Command::Server(args) => server::run(&context, args),
     }
 }

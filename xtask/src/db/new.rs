@@ -53,7 +53,7 @@ fn slug(text: &str) -> Option<String> {
 }
 
 /// The version of a migration that is made at this time: the time, or one more than the newest if that is later.
-fn next_version(now: Timestamp, newest: Option<Version>) -> Result<Version, Failure> {
+pub(super) fn next_version(now: Timestamp, newest: Option<Version>) -> Result<Version, Failure> {
     let now: u64 = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M%S").to_string().parse().unwrap_or(1);
     let number = newest.map_or(now, |newest| now.max(newest.get().saturating_add(1)));
     Version::new(number).map_err(|error| {
@@ -121,7 +121,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 }
 
 /// Keeps other `db new` of this folder waiting until the file is dropped. The folder itself is locked, which leaves nothing in it.
-fn lock(folder: &Path) -> Option<File> {
+pub(super) fn lock(folder: &Path) -> Option<File> {
     let folder = File::open(folder).ok()?;
     fs4::FileExt::lock(&folder).ok()?;
     Some(folder)

@@ -2,7 +2,7 @@
 
 use similar::TextDiff;
 use stairwell::Inspection;
-use stairwell::migration::Migration;
+use stairwell::migration::{Direction, Migration, Script};
 use stairwell::plan::{Applied, History, PlanError, State};
 use stairwell::postgres::Migrator;
 
@@ -150,8 +150,8 @@ fn ask(migration: &Migration, reason: Option<&str>) -> Result<Option<String>, Fa
 
 /// What was edited, as `diff -u` shows it.
 fn difference(migration: &Migration, row: &Applied) -> String {
-    let side = |now: Option<&stairwell::migration::Script>, then: Option<&str>, suffix: &str| {
-        let (new, old) = (now.map(|script| script.text()).unwrap_or_default(), then.unwrap_or_default());
+    let side = |now: Option<&Script>, then: Option<&str>, suffix: &str| {
+        let (new, old) = (now.map(Script::text).unwrap_or_default(), then.unwrap_or_default());
         if new == old {
             return String::new();
         }
@@ -161,8 +161,8 @@ fn difference(migration: &Migration, row: &Applied) -> String {
     };
     let scripts = &row.scripts;
     [
-        side(Some(&migration.up), scripts.up.as_deref(), stairwell::migration::Direction::Up.suffix()),
-        side(migration.down.as_ref(), scripts.down.as_deref(), stairwell::migration::Direction::Down.suffix()),
+        side(Some(&migration.up), scripts.up.as_deref(), Direction::Up.suffix()),
+        side(migration.down.as_ref(), scripts.down.as_deref(), Direction::Down.suffix()),
     ]
     .concat()
 }

@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use stairwell::migration::{Direction, Migration, Mode, Script};
-use stairwell::plan::{Applied as Row, History};
+use stairwell::plan::{Applied, History};
 use stairwell::postgres::{Standing, Status};
 use stairwell::{Findings, Inspection, Severity, Version};
 
 use crate::context::Context;
-use crate::db::history::{Applied, description};
+use crate::db::history::{HowApplied, description};
 use crate::db::lockfile::count;
 use crate::db::status::{lock_remarks, state, word};
 use crate::db::up::migrator;
@@ -78,7 +78,7 @@ struct Finding {
 struct Kept {
     sha256: String,
     #[serde(flatten)]
-    applied: Applied,
+    applied: HowApplied,
     up_script: Option<String>,
     down_script: Option<String>,
 }
@@ -138,14 +138,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 struct Shown<'a> {
     version: Version,
     migration: Option<&'a Migration>,
-    row: Option<&'a Row>,
+    row: Option<&'a Applied>,
     standing: Option<Standing>,
     inspection: &'a Inspection,
 }
 
 impl Shown<'_> {
     fn id(&self) -> String {
-        self.migration.map(|m| m.id().to_owned()).or_else(|| self.row.map(Row::id)).unwrap_or_default()
+        self.migration.map(|m| m.id().to_owned()).or_else(|| self.row.map(Applied::id)).unwrap_or_default()
     }
 
     fn findings(&self) -> Findings {
@@ -185,7 +185,7 @@ impl Shown<'_> {
                 .collect(),
             ledger: self.row.map(|row| Kept {
                 sha256: row.checksum.to_string(),
-                applied: Applied::of(row.record.as_ref()),
+                applied: HowApplied::of(row.record.as_ref()),
                 up_script: row.scripts.up.clone(),
                 down_script: row.scripts.down.clone(),
             }),
@@ -220,7 +220,7 @@ impl Shown<'_> {
             line("ledger", &word(standing));
         }
         if let Some(row) = self.row {
-            let applied = Applied::of(row.record.as_ref());
+            let applied = HowApplied::of(row.record.as_ref());
             line("", &applied.sentence());
             line("", &format!("sha256 {} (the up script)", row.checksum));
             for remark in applied.remarks() {
