@@ -209,7 +209,7 @@ mod tests {
         tls.take("sslkey", "/secret/place").unwrap().unwrap();
         let connector = Connector::new(&tls);
         for_pools(&connector);
-        assert_eq!(format!("{connector:?}"), "Connector(Prefer)");
+        assert!(!format!("{connector:?}").contains("secret"));
     }
 
     /// A connection that is reset.

@@ -53,6 +53,9 @@ impl Bench {
     /// The shared one, as good as new: it lets everyone in and has a certificate that its authority signed. Clients' certificates have to
     /// be that authority's, too.
     pub(crate) fn take() -> Result<Turn, Skip> {
+        if !cfg!(any(feature = "rustls", feature = "native-tls")) {
+            return Err(Skip("built without TLS: `cargo test --features rustls`".to_owned()));
+        }
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bench = shared.take().map_or_else(Self::new, Ok)?;
         bench.client = tempfile::tempdir().unwrap();
@@ -67,9 +70,6 @@ impl Bench {
 
     /// One of the test's own, without TLS until it presents a certificate.
     pub(crate) fn new() -> Result<Self, Skip> {
-        if !cfg!(any(feature = "rustls", feature = "native-tls")) {
-            return Err(Skip("built without TLS: `cargo test --features rustls`".to_owned()));
-        }
         let account = Account::find()?;
         let (server, client) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         account.give(server.path());

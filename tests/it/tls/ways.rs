@@ -24,6 +24,7 @@ crate::trials!(
     a_direct_handshake_says_what_is_to_be_spoken,
     who_blocks_is_seen_over_tls,
     a_server_without_tls_is_no_reason_to_wait,
+    a_program_without_tls_connects_without,
 );
 
 const RULES: &str = "hostssl all all 127.0.0.1/32 trust\n";
@@ -212,5 +213,23 @@ fn a_server_without_tls_is_no_reason_to_wait() -> Outcome {
         .unwrap_err();
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
     assert_eq!(waited, 0);
+    Ok(())
+}
+
+fn a_program_without_tls_connects_without() -> Outcome {
+    if cfg!(any(feature = "rustls", feature = "native-tls")) {
+        return Err(crate::harness::Skip("built with TLS: `cargo test -p stairwell` is without".to_owned()));
+    }
+    let bench = Bench::new()?;
+    bench.present(&bench.authority.server(&super::bench::NAMES));
+    for mode in ["allow", "prefer"] {
+        let database = Database::parse(&bench.url(&format!("sslmode={mode}"))).unwrap();
+        assert_eq!(outcome(&database), Ok("plain".to_owned()));
+        let (config, connector) = database.pool_parts().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert!(runtime.block_on(config.connect(connector)).is_ok(), "{mode}");
+    }
+    let error = Database::parse(&bench.url("sslmode=require")).unwrap_err().to_string();
+    assert!(error.contains("switch on the feature `rustls`"), "{error}");
     Ok(())
 }
