@@ -412,6 +412,7 @@ fn edited(migration: &Migration, row: &Applied) -> Diagnostic {
     finding
         .help(format!("if it has left your machine: `git checkout -- {path}`, and write what you want as a new migration (`cargo xtask db new <name>`)"))
         .help(format!("if it has not: `cargo xtask db redo --to {}` undoes it as it was, and applies it as it is now", migration.version))
+        .help(format!("if this database has what the file says now, by another way: `cargo xtask db repair {}` shows the edit and accepts it", migration.version))
 }
 
 fn out_of_order(migration: &Migration, newest: Option<Version>) -> Diagnostic {

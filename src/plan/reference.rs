@@ -1,7 +1,7 @@
 //! A migration as a person names it.
 
 use super::History;
-use crate::migration::Direction;
+use crate::migration::{Direction, behind_version};
 use crate::set::MigrationSet;
 use crate::version::Version;
 
@@ -11,11 +11,17 @@ use crate::version::Version;
 pub enum ReferenceError {
     /// None has.
     #[error(
-        "there is no migration `{0}`\n  = help: `cargo xtask db status` lists them; a version, the beginning of one, or a name will do"
+        "there is no migration `{text}`{}\n  = help: `cargo xtask db status` lists them; a version, the beginning of one, or a name will do",
+        meant(near)
     )]
-    Unknown(String),
+    Unknown {
+        /// What was given.
+        text: String,
+        /// Some that have it in their names.
+        near: Vec<String>,
+    },
     /// Several have.
-    #[error("`{text}` may be {}\n  = help: give more of the version", .candidates.join(", or "))]
+    #[error("`{text}` may be {}\n  = help: give more of the version", listed(candidates))]
     Ambiguous {
         /// What was given.
         text: String,
@@ -28,30 +34,60 @@ pub enum ReferenceError {
 /// of a version that no other has. It is looked for among the files and in the ledger.
 pub fn resolve(text: &str, set: &MigrationSet, history: &History) -> Result<Version, ReferenceError> {
     let asked = bare(text);
-    let here = set.migrations().iter().map(|migration| (migration.version, migration.id().to_owned()));
-    let gone = history.rows.iter().filter(|row| set.get(row.version).is_none()).map(|row| (row.version, row.id()));
-    let mut all: Vec<(Version, String)> = here.chain(gone).collect();
-    all.sort();
-    // The first way that finds any decides: a version that is given whole is meant, even if another begins with it.
+    let here = set.migrations().iter().map(|migration| Named::new(migration.version, migration.id().to_owned()));
+    let gone =
+        history.rows.iter().filter(|row| set.get(row.version).is_none()).map(|row| Named::new(row.version, row.id()));
+    let mut all: Vec<Named> = here.chain(gone).collect();
+    all.sort_by_key(|named| named.version);
     let number = asked.parse::<u64>().ok();
-    let ways: [&dyn Fn(&(Version, String)) -> bool; 4] = [
-        &|(version, _)| Some(version.get()) == number,
-        &|(_, id)| id == asked,
-        &|(_, id)| id.split_once('_').is_some_and(|(_, name)| name == asked),
-        &|(version, _)| number.is_some() && version.to_string().starts_with(asked),
+    // The first way that finds any decides: a version that is given whole is meant, even if another begins with it.
+    let ways: [&dyn Fn(&Named) -> bool; 4] = [
+        &|named| Some(named.version.get()) == number,
+        &|named| named.id == asked,
+        &|named| behind_version(&named.id) == asked,
+        &|named| number.is_some() && named.version.to_string().starts_with(asked),
     ];
     for way in ways {
-        let found: Vec<&(Version, String)> = all.iter().filter(|entry| way(entry)).collect();
+        let found: Vec<&Named> = all.iter().filter(|named| way(named)).collect();
         match found.as_slice() {
             [] => {}
-            [(version, _)] => return Ok(*version),
+            [named] => return Ok(named.version),
             several => {
-                let candidates = several.iter().map(|(_, id)| format!("`{id}`")).collect();
+                let candidates = several.iter().map(|named| named.id.clone()).collect();
                 return Err(ReferenceError::Ambiguous { text: text.to_owned(), candidates });
             }
         }
     }
-    Err(ReferenceError::Unknown(text.to_owned()))
+    let near = all.iter().filter(|named| !asked.is_empty() && named.id.contains(asked)).map(|named| named.id.clone());
+    Err(ReferenceError::Unknown { text: text.to_owned(), near: near.collect() })
+}
+
+/// A migration of the files or of the ledger.
+struct Named {
+    version: Version,
+    /// As its files are called.
+    id: String,
+}
+
+impl Named {
+    fn new(version: Version, id: String) -> Self {
+        Self { version, id }
+    }
+}
+
+/// How many are named.
+const MOST_NAMED: usize = 3;
+
+fn listed(ids: &[String]) -> String {
+    let named: Vec<String> = ids.iter().take(MOST_NAMED).map(|id| format!("`{id}`")).collect();
+    match ids.len().saturating_sub(MOST_NAMED) {
+        0 => named.join(" or "),
+        more => format!("{} or one of {more} others", named.join(", ")),
+    }
+}
+
+fn meant(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; is {} meant?", listed(near)) }
 }
 
 /// Without the folder and the ending of a file.
@@ -70,8 +106,8 @@ mod tests {
         let files = ["1_a", "10_b", "2026_users", "2027_users", "20261121_x"];
         let texts: Vec<_> = files.iter().map(|id| (format!("{id}.up.sql"), "select 1;")).collect();
         let set = set_of(&texts.iter().map(|(file, text)| (file.as_str(), *text)).collect::<Vec<_>>());
-        let found = |text| resolve(text, &set, &History::default()).map(Version::get);
-        let unknown = |text: &str| Err(ReferenceError::Unknown(text.to_owned()));
+        let found = |text: &str| resolve(text, &set, &History::default()).map(Version::get);
+        let is_unknown = |text: &str| matches!(found(text), Err(ReferenceError::Unknown { .. }));
         for (text, version) in [
             ("1", 1),
             ("01", 1),
@@ -87,9 +123,10 @@ mod tests {
             assert_eq!(found(text), Ok(version), "{text}");
         }
         for text in ["", "3", "user", "2026_", "../x.sql", "-1", "99999999999999999999"] {
-            assert_eq!(found(text), unknown(text), "{text}");
+            assert!(is_unknown(text), "{text}");
         }
-        insta::assert_snapshot!(format!("{}\n{}", found("users").unwrap_err(), found("202").unwrap_err()));
+        let said = ["users", "20", "user", "nope"].map(|text| found(text).unwrap_err().to_string());
+        insta::assert_snapshot!(said.join("\n"));
     }
 
     #[test]
@@ -98,6 +135,6 @@ mod tests {
         let applied = history(&set, [1, 2]);
         let left = set_of(&[("1_a.up.sql", "select 1;")]);
         assert_eq!(resolve("b", &left, &applied).map(Version::get), Ok(2));
-        assert_eq!(resolve("b", &left, &History::default()), Err(ReferenceError::Unknown("b".to_owned())));
+        assert!(resolve("b", &left, &History::default()).is_err());
     }
 }

@@ -40,7 +40,7 @@ impl Stamp {
             .iter()
             .filter(|migration| within(migration.version))
             .filter(|migration| !settled(migration))
-            .map(|migration| step(migration))
+            .map(step)
             .collect();
         let kept = |row: &&Applied| match purge {
             Purge::No => within(row.version),

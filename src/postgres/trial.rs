@@ -69,10 +69,7 @@ impl Run<'_, '_> {
 
     fn try_one(&mut self, step: &Step, trial: &Trial) -> Result<(), RunErrorKind> {
         let timeout = step.script.lock_timeout().unwrap_or(self.migrator.lock_timeout).as_millis();
-        let mut settings = format!("SET LOCAL lock_timeout = {timeout};");
-        for (name, value) in self.facts.settings() {
-            settings.push_str(&format!("SET LOCAL {name} = {value};"));
-        }
+        let settings = format!("SET LOCAL lock_timeout = {timeout};{}", self.facts.set("LOCAL "));
         let failed = |failed: Failed, place: Option<Place>| match failed.error.as_db_error() {
             Some(error) if !failed.connection_lost() => {
                 let text = step.script.text();

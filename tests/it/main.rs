@@ -13,13 +13,16 @@ mod crash_matrix;
 mod documents;
 mod durability;
 mod faults;
+mod guides;
 mod harness;
 mod histories;
 mod model;
 mod private_server;
 mod round_trips;
 mod runner;
+mod scenarios;
 mod splitting;
+mod tls;
 mod tour;
 mod transactions;
 
@@ -41,12 +44,15 @@ fn main() -> ExitCode {
     crash_matrix::add(&mut trials);
     durability::add(&mut trials);
     faults::add(&mut trials);
+    guides::add(&mut trials);
     histories::add(&mut trials);
     model::add(&mut trials);
     private_server::add(&mut trials);
     round_trips::add(&mut trials);
     runner::add(&mut trials);
+    scenarios::add(&mut trials);
     splitting::add(&mut trials);
+    tls::add(&mut trials);
     tour::add(&mut trials);
     transactions::add(&mut trials);
     // Last, since it knows the others by their names.

@@ -32,12 +32,15 @@ A migration is a pair of files in `migrations/`: `<version>_<name>.up.sql` appli
     cargo xtask db redo               # undoes the newest and applies it as it is now";
 
 const AFTER: &str = "Which database, the first of these that is set:
-  --database-url <URL>, DATABASE_URL, DATABASE_URL in `.env`, libpq's variables (PGHOST, …).
-  With none of them, a private Postgres of this project's own, under target/ (see `db server`).
+  --database-url <URL>; a variable that goes past a pooler: DATABASE_MIGRATION_URL, DATABASE_URL_UNPOOLED,
+  DATABASE_DIRECT_URL, DIRECT_DATABASE_URL, DIRECT_URL, POSTGRES_URL_NON_POOLING; DATABASE_URL; libpq's
+  (PGHOST, …). `.env` is read. With none of them, a private Postgres of this project's own, under target/
+  (see `db server`).
 
 Exit codes:
   0  done, or nothing to do
-  1  a migration failed, or contradicts what the database has; the message says what is true now
+  1  a migration failed, or contradicts what the database has; the message says what is true now.
+     With --check: the answer is no
   2  the arguments or the configuration make no sense
   3  the files or their lock are not in order; nothing was run
   4  no connection to the database

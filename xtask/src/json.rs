@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::failure::{Code, Failure};
+use crate::terminal;
 
 /// Raised when something that is there changes its name, type or meaning, or goes. What is added does not raise it.
 const VERSION: u32 = 1;
@@ -20,6 +21,5 @@ struct Envelope<'a, T> {
 pub(crate) fn print(command: &str, body: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(&Envelope { version: VERSION, command, body })
         .map_err(|error| Failure::new(Code::Failed, format!("the answer cannot be written as JSON: {error}")))?;
-    println!("{text}");
-    Ok(())
+    terminal::print(format_args!("{text}\n"))
 }

@@ -67,6 +67,10 @@ impl FromStr for Place {
         if text.is_empty() {
             return Err("a version or a name is missing".to_owned());
         }
+        // A URL in the wrong place, say, which must not be repeated for its password.
+        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-+./\\".contains(&b)) {
+            return Err("neither a version nor a name has such characters".to_owned());
+        }
         let sign = text.rfind(['+', '-']).filter(|at| *at > 0 && is_digits(&text[at + 1..]));
         let Some(at) = sign else { return Ok(Self { text: text.to_owned(), offset: 0 }) };
         let offset = text[at..].parse().map_err(|_| format!("`{}` is no number of migrations", &text[at..]))?;

@@ -34,13 +34,11 @@ impl Ledger {
         ]
         .concat();
         for amendment in amendments {
-            message.push_str(&match amendment {
+            message += &match amendment {
                 Amendment::Record(step) => self.record(step, program) + &self.remark(step.version, why),
-                Amendment::Forget(version) => {
-                    format!("DELETE FROM {} WHERE version OPERATOR(pg_catalog.=) {version};\n", self.quoted())
-                }
+                Amendment::Forget(version) => self.forget(*version),
                 Amendment::Accept(step) => self.accept(step) + &self.remark(step.version, why),
-            });
+            };
         }
         message + "COMMIT"
     }
@@ -51,6 +49,10 @@ impl Ledger {
             "{} progress = 0, started_at = EXCLUDED.started_at, applied_at = EXCLUDED.applied_at;\n",
             self.upsert(step, program, &format!("'applied', {now}, {now}, false"))
         )
+    }
+
+    fn forget(&self, version: Version) -> String {
+        format!("DELETE FROM {} WHERE version OPERATOR(pg_catalog.=) {version};\n", self.quoted())
     }
 
     fn accept(&self, step: &Step) -> String {

@@ -96,14 +96,13 @@ impl<'a> Tries<'a> {
     }
 
     pub(in crate::postgres) fn next(&mut self) -> Option<Try> {
-        let (mut config, ways) = match self.now.take() {
-            Some(now) => now,
-            None => {
-                self.first = None;
-                let config = self.hosts.pop()?;
-                let mode = if is_socket(&config) { Mode::Disable } else { self.database.settings().1.mode() };
-                (config, Way::of(mode))
-            }
+        let (mut config, ways) = if let Some(now) = self.now.take() {
+            now
+        } else {
+            self.first = None;
+            let config = self.hosts.pop()?;
+            let mode = if is_socket(&config) { Mode::Disable } else { self.database.settings().1.mode() };
+            (config, Way::of(mode))
         };
         let (way, rest) = ways.split_first()?;
         self.now = Some((config.clone(), rest));
@@ -283,7 +282,8 @@ fn is_socket(host: &Config) -> bool {
 /// In random order (Fisher and Yates).
 fn shuffle<T>(items: &mut [T]) {
     for n in (1..items.len()).rev() {
-        let random = RandomState::new().build_hasher().finish() as usize;
-        items.swap(n, random % (n + 1));
+        // A few bits are enough for as many hosts as a string can name.
+        let random = RandomState::new().build_hasher().finish() % (1 << 16);
+        items.swap(n, usize::try_from(random).unwrap_or(0) % (n + 1));
     }
 }

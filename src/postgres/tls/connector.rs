@@ -157,3 +157,27 @@ impl AsyncWrite for TlsStream {
         self.stream.as_mut().poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What deadpool-postgres, bb8-postgres and `postgres` ask of it.
+    fn for_pools<T>(_: &T)
+    where
+        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+        T::Stream: Send + Sync,
+        T::TlsConnect: Send + Sync,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+    }
+
+    #[test]
+    fn pools_take_it_and_it_shows_nothing_of_the_files() {
+        let mut tls = Tls::default();
+        tls.take("sslkey", "/secret/place").unwrap().unwrap();
+        let connector = Connector::new(&tls);
+        for_pools(&connector);
+        assert_eq!(format!("{connector:?}"), "Connector(Prefer)");
+    }
+}

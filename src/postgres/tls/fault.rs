@@ -41,7 +41,7 @@ pub(in crate::postgres) enum Fault {
     #[error("the server's certificate is not trusted: {why}{}", signed(trusted))]
     Untrusted { why: String, trusted: Trusted },
     /// It is someone else's.
-    #[error("the server's certificate is not for the host `{host}`: it is for {}", .names.join(", "))]
+    #[error("the server's certificate is not for the host `{host}`: it is for {}", if .names.is_empty() { "another".to_owned() } else { .names.join(", ") })]
     OtherHost { host: String, names: Vec<String> },
     /// It has a host's name only where rustls does not look.
     #[error(
@@ -94,6 +94,22 @@ impl Fault {
         Self::File { by: named.by, path: named.path.clone(), why: why.into(), help }
     }
 
+    /// There is a certificate in a file that is none.
+    pub(super) fn certificate(named: &Named) -> Self {
+        let help = "`openssl x509 -in <file> -noout -text` shows what is in it";
+        Self::content(named, "with a certificate that cannot be read", help)
+    }
+
+    /// A key cannot be that of a certificate.
+    pub(super) fn other_key(key: &Named, certificate: &Named, why: &str) -> Self {
+        let separator = if why.is_empty() { "" } else { ": " };
+        Self::content(
+            key,
+            format!("which does not go with {}{separator}{why}", certificate.path.display()),
+            "both have to be of one pair; RSA of 2048 bits and more, ECDSA (P-256, P-384) and Ed25519 can be used",
+        )
+    }
+
     /// Whether it may be otherwise in a moment.
     pub(in crate::postgres) fn is_passing(&self) -> bool {
         matches!(self, Self::Broken(_))
@@ -117,8 +133,8 @@ impl Fault {
                 _ => "`sslrootcert` has to name the certificate of the authority that signed the server's (hosters have theirs for download); for a public authority say `sslrootcert=system`".to_owned(),
             },
             Self::OtherHost { names, .. } => format!(
-                "connect to {} by that name; or `sslmode=verify-ca`, which does not compare names, if nobody else gets certificates from that authority",
-                names.first().map_or("it", String::as_str)
+                "connect {}; or say `sslmode=verify-ca`, which compares no names, if nobody else gets certificates from that authority",
+                names.first().map_or_else(|| "by the name that it is for".to_owned(), |name| format!("to the host by the name `{name}`"))
             ),
             Self::NoName => format!("{RENEW}; or say `sslmode=verify-ca`, which compares no names"),
             Self::Time(_) => "renew it at the server; and is this machine's clock right?".to_owned(),

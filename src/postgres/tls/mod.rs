@@ -1,7 +1,7 @@
 //! Connections that nobody else reads, and `sslmode` as libpq means it.
 //!
-//! `settings` is what connection strings and variables say, in the `words` of libpq and others, `files` what that names, `rustls` and `native` the two libraries,
-//! `connector` the one type for both, and `connect` the one way to a server.
+//! `settings` is what connection strings and variables say, in the `words` of libpq and others; `files` is what that names; `rustls` and
+//! `native` are the two libraries, and `connector` the one type for both; `connect` is the one way to a server.
 
 mod connect;
 mod connector;

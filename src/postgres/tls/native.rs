@@ -44,26 +44,27 @@ impl Native {
             .danger_accept_invalid_hostnames(terms.verify != Verify::ChainAndName);
         if let Roots::File { named, pem } = &terms.roots {
             builder.disable_built_in_roots(true);
-            let certificates = Certificate::stack_from_pem(pem).map_err(|error| {
-                Fault::content(named, format!("with a certificate that cannot be read: {error}"), UNREADABLE)
-            })?;
+            let certificates = Certificate::stack_from_pem(pem).map_err(|_| Fault::certificate(named))?;
             for certificate in certificates {
                 builder.add_root_certificate(certificate);
             }
         }
-        if let Some(identity) = terms.identity {
-            builder.identity(own(&identity)?);
+        if let Some(identity) = &terms.identity {
+            builder.identity(own(identity)?);
         }
         if terms.negotiation == SslNegotiation::Direct {
             // Without it the server refuses who begins with TLS.
             set_postgresql_alpn(&mut builder);
         }
-        let connector = builder.build().map_err(|error| Fault::Other(error.to_string()))?;
+        let connector = builder.build().map_err(|error| match &terms.identity {
+            Some(identity) if error.to_string().contains("key values mismatch") => {
+                Fault::other_key(&identity.key, &identity.certificate, "")
+            }
+            _ => Fault::Other(error.to_string()),
+        })?;
         Ok(Self { connect: MakeTlsConnector::new(connector), view })
     }
 }
-
-const UNREADABLE: &str = "`openssl x509 -in <file> -noout -text` shows what is in it";
 
 fn own(identity: &files::Identity) -> Result<Identity, Fault> {
     Identity::from_pkcs8(&identity.chain, &identity.secret).map_err(|error| {
@@ -126,8 +127,13 @@ impl View {
         } else if self.shown.is_some()
             && has(&["alert unknown ca", "alert bad certificate", "alert certificate", "alert decrypt error"])
         {
-            let why = text.rsplit("alert ").next().unwrap_or(text).split(':').next().unwrap_or(text);
-            Fault::Client { why: why.to_owned(), shown: self.shown.clone() }
+            let why = match text.split("alert ").nth(1).and_then(|rest| rest.split(':').next()) {
+                Some("unknown ca") => "it does not know the authority that signed it".to_owned(),
+                Some("certificate expired") => "it has expired".to_owned(),
+                Some(other) => format!("alert {other}"),
+                None => text.to_owned(),
+            };
+            Fault::Client { why, shown: self.shown.clone() }
         } else if has(&["certificate verify failed"]) {
             untrusted(text)
         } else {

@@ -65,11 +65,11 @@ impl Rustls {
             Some(identity) => {
                 let (chain, key) = own(&identity)?;
                 builder.with_client_auth_cert(chain, key).map_err(|error| {
-                    Fault::content(
-                        &identity.key,
-                        format!("which does not go with {}: {error}", identity.certificate.path.display()),
-                        "both have to be of the same pair; RSA (2048 bits and more), ECDSA (P-256, P-384) and Ed25519 can be used",
-                    )
+                    let why = match error {
+                        rustls::Error::InconsistentKeys(_) => String::new(),
+                        other => other.to_string(),
+                    };
+                    Fault::other_key(&identity.key, &identity.certificate, &why)
                 })?
             }
         };
@@ -102,9 +102,7 @@ fn roots(roots: &Roots) -> Result<RootCertStore, Fault> {
         Roots::None => {}
         Roots::File { named, pem } => {
             for certificate in certificates(named, pem)? {
-                store.add(certificate).map_err(|error| {
-                    Fault::content(named, format!("with a certificate that cannot be read: {error}"), UNREADABLE)
-                })?;
+                store.add(certificate).map_err(|_| Fault::certificate(named))?;
             }
         }
         Roots::System => {
@@ -120,12 +118,9 @@ fn roots(roots: &Roots) -> Result<RootCertStore, Fault> {
 }
 
 fn certificates(named: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| Fault::content(named, format!("with a certificate that cannot be read: {error}"), UNREADABLE))
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    found.ok().filter(|found| !found.is_empty()).ok_or_else(|| Fault::certificate(named))
 }
-
-const UNREADABLE: &str = "`openssl x509 -in <file> -noout -text` shows what is in it";
 
 fn own(identity: &Identity) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Fault> {
     let key = PrivateKeyDer::from_pem_slice(&identity.secret).map_err(|_| {
@@ -252,7 +247,13 @@ impl View {
             | A::DecryptError
                 if self.shown.is_some() =>
             {
-                Fault::Client { why: format!("{alert:?}"), shown: self.shown.clone() }
+                let why = match alert {
+                    A::UnknownCA => "it does not know the authority that signed it".to_owned(),
+                    A::CertificateExpired => "it has expired".to_owned(),
+                    A::CertificateRevoked => "it was revoked".to_owned(),
+                    other => format!("alert {other:?}"),
+                };
+                Fault::Client { why, shown: self.shown.clone() }
             }
             A::ProtocolVersion => Fault::Other("the server speaks only protocols older than TLS 1.2".to_owned()),
             alert => Fault::Other(format!("the server ended it with the alert {alert:?}")),

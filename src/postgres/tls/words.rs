@@ -87,7 +87,19 @@ impl Tls {
         let unsupported = |why, help| Err(TlsSettingError::Unsupported { by, why, help });
         let named = || (!value.is_empty()).then(|| Named { path: PathBuf::from(value), by });
         self.said.push(word);
+        let changes_nothing = match word {
+            Word::Revoked | Word::RevokedFolder | Word::Peer => value.is_empty(),
+            Word::ServerName => value == "1",
+            Word::Newest => value == "TLSv1.3",
+            Word::Kerberos => matches!(value, "disable" | "prefer"),
+            _ => false,
+        };
+        if changes_nothing {
+            return Ok(());
+        }
         match word {
+            // What everyone's OpenSSL is built without; libpq takes the word and does nothing. The other says what is so anyway.
+            Word::Compression | Word::Compatible => {}
             Word::Mode => self.mode = Some((mode(value).ok_or_else(|| unknown(MODES))?, by)),
             Word::Root if value == "system" => self.root = Some(Root::System),
             Word::Root => self.root = named().map(Root::File),
@@ -116,7 +128,6 @@ impl Tls {
                     _ => return Err(unknown("`TLSv1.2` or `TLSv1.3`; what is older is never spoken")),
                 }
             }
-            Word::Newest if value == "TLSv1.3" => {}
             Word::Newest => return unsupported("the newest protocol that both sides know is used", "leave it out"),
             Word::Negotiation => {
                 self.negotiation = Some(match value {
@@ -139,27 +150,21 @@ impl Tls {
                     "`openssl pkey -in client.key -out plain.key` writes one without a password; `chmod 600` it, and name it as `sslkey`",
                 );
             }
-            Word::Revoked | Word::RevokedFolder if value.is_empty() => {}
             Word::Revoked | Word::RevokedFolder => {
                 return unsupported(
                     "lists of revoked certificates are not read, and one that is left out unsaid would be a hole",
                     "leave it out if you can do without; a certificate that lives for days needs no such list",
                 );
             }
-            Word::ServerName if value == "1" => {}
             Word::ServerName => {
                 return unsupported("the host's name is always sent with the handshake", "leave it out");
             }
-            // OpenSSL is built without it; libpq takes the word and does nothing.
-            Word::Compression | Word::Compatible => {}
-            Word::Peer if value.is_empty() => {}
             Word::Peer => {
                 return unsupported(
                     "whom a socket's server runs as is not asked",
                     "leave it out if you can do without",
                 );
             }
-            Word::Kerberos if matches!(value, "disable" | "prefer") => {}
             Word::Kerberos => {
                 return unsupported("GSSAPI is not spoken", "leave it out, or use TLS: `sslmode=verify-full`");
             }

@@ -1,8 +1,10 @@
 //! What the tests stand on.
 
 pub(crate) mod account;
+pub(crate) mod alembic;
 pub(crate) mod cluster;
 pub(crate) mod database;
+pub(crate) mod dump;
 pub(crate) mod files;
 pub(crate) mod pgbouncer;
 pub(crate) mod proxy;

@@ -9,7 +9,7 @@ use crate::db::view::{Name, View};
 use crate::failure::{Code, Failure};
 use crate::json;
 use crate::options::{Format, Output};
-use crate::terminal::say;
+use crate::terminal::{print, say};
 
 const HELP: &str = "\
 It prints one line, such as `20261121093000_create_users (head)`, and nothing where no migration is applied. It creates nothing, and \
@@ -61,7 +61,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             },
         )?,
         Format::Text => match newest {
-            Some(row) => println!("{}{}", row.id(), mark(&status, row.version, at_head)),
+            Some(row) => print(format_args!("{}{}\n", row.id(), mark(&status, row.version, at_head)))?,
             None => say(&format!("nothing is applied to {database}")),
         },
     }

@@ -3,11 +3,11 @@
 use stairwell::migration::Direction;
 
 use crate::context::Context;
-use crate::db::dry_run;
+use crate::db::dry_run::{self, DryRun};
 use crate::db::guard::{self, Deed};
 use crate::db::up::migrator;
 use crate::failure::Failure;
-use crate::options::{Confirm, Format, Patience, Single};
+use crate::options::{Confirm, Patience, Single};
 use crate::spelling::{Place, Spelling};
 use crate::terminal::{Steps, say};
 
@@ -36,12 +36,8 @@ pub(crate) struct Args {
     /// Undo everything
     #[arg(long, conflicts_with = "target")]
     all: bool,
-    /// Print what would be done, and do nothing
-    #[arg(long, conflicts_with = "single_transaction")]
-    dry_run: bool,
-    /// With --dry-run: print JSON for programs, in the shape that docs/json.md describes
-    #[arg(long, requires = "dry_run")]
-    json: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
     #[command(flatten)]
     single: Single,
     #[command(flatten)]
@@ -70,8 +66,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let database = context.database()?;
     let mut migrator = args.patience.of(migrator(&inspection)).transactions(args.single.transactions());
     let target = args.spelling().target(Direction::Down, inspection.set(), || Ok(migrator.history(&database)?))?;
-    if args.dry_run {
-        let format = if args.json { Format::Json } else { Format::Text };
+    if let Some(format) = args.dry_run.format() {
         return dry_run::print("down", &mut migrator, &database, Direction::Down, target, format);
     }
     guard::pass(Deed::Down, &database, args.confirm.name(), || guard::mark(&database))?;

@@ -11,7 +11,26 @@ use crate::db::view::Name;
 use crate::failure::{Failure, Text};
 use crate::json;
 use crate::options::Format;
-use crate::terminal::say;
+use crate::terminal::{self, say};
+
+/// Whether a run is only shown.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct DryRun {
+    /// Print what would be done, and do nothing
+    #[arg(long, conflicts_with = "single_transaction")]
+    dry_run: bool,
+    /// With --dry-run: print JSON for programs, in the shape that docs/json.md describes
+    #[arg(long, requires = "dry_run")]
+    json: bool,
+}
+
+impl DryRun {
+    /// How to show it; `None` where it is to be done.
+    pub(super) fn format(self) -> Option<Format> {
+        let format = if self.json { Format::Json } else { Format::Text };
+        self.dry_run.then_some(format)
+    }
+}
 
 /// What is printed as JSON.
 #[derive(Serialize)]
@@ -47,10 +66,7 @@ pub(super) fn print(
     }
     match format {
         Format::Json => json::print(command, &document(database, &plan)),
-        Format::Text => {
-            print!("{}", text(&database.to_string(), &plan));
-            Ok(())
-        }
+        Format::Text => terminal::print(text(&database.to_string(), &plan)),
     }
 }
 

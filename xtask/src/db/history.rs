@@ -16,7 +16,7 @@ use crate::failure::{Code, Failure};
 use crate::json;
 use crate::options::{Format, Output};
 use crate::spelling::Spelling;
-use crate::terminal::{duration, say};
+use crate::terminal::{duration, print, say};
 
 const HELP: &str = "\
 Every migration that is here or was applied, newest first: when it was applied, how long that took, by which role, and with which \
@@ -62,7 +62,7 @@ pub(super) struct Entry {
     name: Name,
     state: &'static str,
     #[serde(flatten)]
-    applied: Applied,
+    applied: HowApplied,
     description: Vec<String>,
     #[serde(skip)]
     id: String,
@@ -72,7 +72,7 @@ pub(super) struct Entry {
 
 /// How it got into the ledger; all of it is null where it did not.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Applied {
+pub(super) struct HowApplied {
     started_at: Option<String>,
     applied_at: Option<String>,
     elapsed_ms: Option<f64>,
@@ -81,7 +81,7 @@ pub(super) struct Applied {
     remarks: Vec<String>,
 }
 
-impl Applied {
+impl HowApplied {
     pub(super) fn of(record: Option<&Record>) -> Self {
         let Some(record) = record else { return Self::default() };
         Self {
@@ -103,8 +103,8 @@ impl Applied {
     pub(super) fn sentence(&self) -> String {
         let mut out = String::new();
         match (&self.applied_at, &self.started_at) {
-            (Some(at), _) => out.push_str(&readable(at)),
-            (None, Some(at)) => out.push_str(&format!("begun {}", readable(at))),
+            (Some(at), _) => out = readable(at),
+            (None, Some(at)) => out = format!("begun {}", readable(at)),
             (None, None) => return out,
         }
         let elapsed = self.elapsed_ms.map(|ms| std::time::Duration::from_secs_f64(ms.max(0.0) / 1_000.0));
@@ -132,7 +132,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             json::print("history", &Document { database: database.to_string(), migrations: entries })?;
         }
         Format::Text if entries.is_empty() => say("no migrations"),
-        Format::Text => print!("{}", table(&entries, args.verbose)),
+        Format::Text => print(table(&entries, args.verbose))?,
     }
     view.end()
 }
@@ -142,7 +142,7 @@ fn entries(set: &MigrationSet, history: &History) -> Vec<(Version, Entry)> {
     let entry = |row: &stairwell::postgres::StatusRow| Entry {
         name: Name::of_id(row.version, &row.id),
         state: state(row.standing),
-        applied: Applied::of(history.get(row.version).and_then(|row| row.record.as_ref())),
+        applied: HowApplied::of(history.get(row.version).and_then(|row| row.record.as_ref())),
         description: set.get(row.version).map(|migration| description(&migration.up)).unwrap_or_default(),
         id: row.id.clone(),
         standing: row.standing,

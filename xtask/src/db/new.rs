@@ -11,6 +11,7 @@ use stairwell::{Inspection, Version};
 
 use crate::context::Context;
 use crate::failure::{Code, Failure};
+use crate::terminal::{print, say};
 
 const HELP: &str = "\
 The version is the UTC time, and later than the newest there is. Nothing is overwritten.
@@ -113,9 +114,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         written.push(path);
     }
     for path in &written {
-        println!("{}", path.display());
+        print(format_args!("{}\n", path.display()))?;
     }
-    crate::terminal::say("Write the SQL into both, then apply them with: cargo xtask db up");
+    say("Write the SQL into both, then apply them with: cargo xtask db up");
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 
 use std::num::NonZeroUsize;
 
+use stairwell::Target;
 use stairwell::migration::Direction;
-use stairwell::{Rule, Target};
 
-use crate::context::{Context, LockPolicy};
+use crate::context::Context;
 use crate::db::guard::{self, Deed};
 use crate::db::{lockfile, up::migrator};
 use crate::failure::Failure;
@@ -43,10 +43,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let policy = context.lock_policy(args.locked);
     let inspection = context.inspect()?;
     let mut findings = inspection.defects();
-    // An edit is why one comes here; under --locked the lock would have to change for it.
-    let refused = lockfile::refused(&inspection, || context.committed_lock(), policy);
-    let mended = |rule| policy == LockPolicy::Update && rule == Rule::Edited;
-    findings.0.extend(refused.0.into_iter().filter(|finding| !mended(finding.rule)));
+    findings.0.extend(lockfile::refused_but_for_edits(&inspection, || context.committed_lock(), policy).0);
     if !findings.0.is_empty() {
         return Err(findings.into());
     }

@@ -1,15 +1,15 @@
 //! `db repair`: accepts that a migration was edited after it was applied.
 
 use similar::TextDiff;
-use stairwell::OutOfOrder;
-use stairwell::migration::Migration;
-use stairwell::plan::{Applied, History, State};
+use stairwell::Inspection;
+use stairwell::migration::{Direction, Migration, Script};
+use stairwell::plan::{Applied, History, PlanError, State};
 use stairwell::postgres::Migrator;
 
-use crate::context::Context;
+use crate::context::{Context, LockPolicy};
 use crate::db::guard::{self, Answer};
 use crate::db::lockfile;
-use crate::db::up::{checked, migrator};
+use crate::db::up::migrator;
 use crate::failure::{Code, Failure};
 use crate::options::Locked;
 use crate::spelling::Place;
@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let policy = context.lock_policy(args.locked);
-    let inspection = checked(context, policy, OutOfOrder::Allow)?;
+    let inspection = checked_but_for_edits(context, policy)?;
     let database = context.database()?;
     let mut migrator = migrator(&inspection);
     let history = migrator.history_with_scripts(&database)?;
@@ -85,6 +85,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The set, if nothing but an edit keeps it from being run: that is why one comes here. A lock that must not change refuses it all the same.
+fn checked_but_for_edits(context: &Context, policy: LockPolicy) -> Result<Inspection, Failure> {
+    let inspection = context.inspect()?;
+    let mut findings = inspection.defects();
+    findings.0.extend(lockfile::refused_but_for_edits(&inspection, || context.committed_lock(), policy).0);
+    if findings.0.is_empty() { Ok(inspection) } else { Err(findings.into()) }
+}
+
 /// Says why there is nothing to repair, which is an error if something was named.
 fn nothing(
     migrator: &mut Migrator<'_>,
@@ -96,8 +104,17 @@ fn nothing(
         say(&format!("nothing to repair: no migration was edited after it was applied to {database}"));
         return Ok(());
     };
-    // Not applied, gone, or half done: the plan knows the words.
-    stairwell::plan::accept(migrator.set(), history, version)?;
+    match stairwell::plan::accept(migrator.set(), history, version) {
+        Err(PlanError::NotApplied(version)) => {
+            let message = format!(
+                "{version} is not applied to {database}, so there is nothing to repair\n  \
+                 = help: `cargo xtask db up` applies it; if it is there by another way: `cargo xtask db stamp`"
+            );
+            return Err(Failure::new(Code::Usage, message));
+        }
+        // Half done: the plan knows the words.
+        other => other?,
+    };
     say(&format!("nothing to repair: {version} is as it was applied to {database}"));
     Ok(())
 }
@@ -133,8 +150,8 @@ fn ask(migration: &Migration, reason: Option<&str>) -> Result<Option<String>, Fa
 
 /// What was edited, as `diff -u` shows it.
 fn difference(migration: &Migration, row: &Applied) -> String {
-    let side = |now: Option<&stairwell::migration::Script>, then: Option<&str>, suffix: &str| {
-        let (new, old) = (now.map(|script| script.text()).unwrap_or_default(), then.unwrap_or_default());
+    let side = |now: Option<&Script>, then: Option<&str>, suffix: &str| {
+        let (new, old) = (now.map(Script::text).unwrap_or_default(), then.unwrap_or_default());
         if new == old {
             return String::new();
         }
@@ -144,8 +161,8 @@ fn difference(migration: &Migration, row: &Applied) -> String {
     };
     let scripts = &row.scripts;
     [
-        side(Some(&migration.up), scripts.up.as_deref(), stairwell::migration::Direction::Up.suffix()),
-        side(migration.down.as_ref(), scripts.down.as_deref(), stairwell::migration::Direction::Down.suffix()),
+        side(Some(&migration.up), scripts.up.as_deref(), Direction::Up.suffix()),
+        side(migration.down.as_ref(), scripts.down.as_deref(), Direction::Down.suffix()),
     ]
     .concat()
 }

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use crate::context::Context;
 use crate::failure::{Code, Failure};
 use crate::server::Status;
-use crate::terminal::say;
+use crate::terminal::{print, say};
 
 const HELP: &str = "\
 It listens on a Unix socket that only you can reach, and on no port. Its data is under target/, so `cargo clean` removes it; it is \
@@ -29,15 +29,15 @@ pub(crate) enum Args {
 pub(super) fn run(context: &Context, command: Args) -> Result<(), Failure> {
     let server = context.server()?;
     match command {
-        Args::Start => println!("{}", server.ensure(&mut |line| say(line))?),
+        Args::Start => print(format_args!("{}\n", server.ensure(&mut |line| say(line))?))?,
         Args::Stop => {
             if !server.stop(&mut |line| say(line))? {
                 say("it does not run");
             }
         }
-        Args::Status => println!("{}", server.status()?),
+        Args::Status => print(format_args!("{}\n", server.status()?))?,
         Args::Url => match server.status()? {
-            Status::Running { url, .. } => println!("{url}"),
+            Status::Running { url, .. } => print(format_args!("{url}\n"))?,
             _ => {
                 return Err(Failure::new(
                     Code::NoDatabase,

@@ -4,21 +4,21 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use stairwell::migration::{Direction, Migration, Mode, Script};
-use stairwell::plan::{Applied as Row, History};
+use stairwell::plan::{Applied, History};
 use stairwell::postgres::{Standing, Status};
 use stairwell::{Findings, Inspection, Severity, Version};
 
 use crate::context::Context;
-use crate::db::history::{Applied, description};
+use crate::db::history::{HowApplied, description};
 use crate::db::lockfile::count;
 use crate::db::status::{lock_remarks, state, word};
 use crate::db::up::migrator;
-use crate::db::view::{Name, View};
+use crate::db::view::Name;
 use crate::failure::{Code, Failure, render_findings};
 use crate::json;
 use crate::options::{Format, Output};
 use crate::spelling::Spelling;
-use crate::terminal::{color, say};
+use crate::terminal::{color, print, say};
 
 const HELP: &str = "\
 Its scripts with their digests, what the checks find in them, how it stands to the lock, and its row in the ledger. Of one whose files \
@@ -78,19 +78,19 @@ struct Finding {
 struct Kept {
     sha256: String,
     #[serde(flatten)]
-    applied: Applied,
+    applied: HowApplied,
     up_script: Option<String>,
     down_script: Option<String>,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
-    let view = View::of(context)?;
+    let inspection = context.inspect()?;
     // What the files say is worth seeing without a server, too.
     let asked = context.database().and_then(|database| {
-        let history = migrator(&view.inspection).history_with_scripts(&database)?;
+        let history = migrator(&inspection).history_with_scripts(&database)?;
         Ok((database.to_string(), history))
     });
-    let set = view.inspection.set();
+    let set = inspection.set();
     let none = History::default();
     let (database, history) = match &asked {
         Ok((database, history)) => (Some(database), history),
@@ -100,7 +100,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let version = match (found, asked.is_ok()) {
         (Ok(Some(version)), _) => version,
         (Ok(None), _) => return Err(Failure::new(Code::Usage, format!("`{}` is no migration", args.migration))),
-        (Err(failure), true) => return Err(failure),
+        (Err(failure), true) => {
+            // Perhaps its files are among those that are not in order.
+            let defects = inspection.defects();
+            if !defects.0.is_empty() {
+                say(&render_findings(&defects, color()));
+            }
+            return Err(failure);
+        }
         // It may be in the ledger.
         (Err(failure), false) => return Err(asked.map(drop).err().unwrap_or(failure)),
     };
@@ -111,12 +118,12 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         migration: set.get(version),
         row: history.get(version),
         standing: standing.filter(|_| database.is_some()),
-        inspection: &view.inspection,
+        inspection: &inspection,
     };
     match args.output.format() {
         Format::Json => json::print("show", &shown.document(database.cloned()))?,
         Format::Text => {
-            print!("{}", shown.text());
+            print(shown.text())?;
             let findings = shown.findings();
             if !findings.0.is_empty() {
                 say(&render_findings(&findings, color()));
@@ -124,22 +131,21 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         }
     }
     // Without the ledger that was not all.
-    asked.map(drop)?;
-    view.end()
+    asked.map(drop)
 }
 
 /// One migration, from both sides.
 struct Shown<'a> {
     version: Version,
     migration: Option<&'a Migration>,
-    row: Option<&'a Row>,
+    row: Option<&'a Applied>,
     standing: Option<Standing>,
     inspection: &'a Inspection,
 }
 
 impl Shown<'_> {
     fn id(&self) -> String {
-        self.migration.map(|m| m.id().to_owned()).or_else(|| self.row.map(Row::id)).unwrap_or_default()
+        self.migration.map(|m| m.id().to_owned()).or_else(|| self.row.map(Applied::id)).unwrap_or_default()
     }
 
     fn findings(&self) -> Findings {
@@ -179,7 +185,7 @@ impl Shown<'_> {
                 .collect(),
             ledger: self.row.map(|row| Kept {
                 sha256: row.checksum.to_string(),
-                applied: Applied::of(row.record.as_ref()),
+                applied: HowApplied::of(row.record.as_ref()),
                 up_script: row.scripts.up.clone(),
                 down_script: row.scripts.down.clone(),
             }),
@@ -214,7 +220,7 @@ impl Shown<'_> {
             line("ledger", &word(standing));
         }
         if let Some(row) = self.row {
-            let applied = Applied::of(row.record.as_ref());
+            let applied = HowApplied::of(row.record.as_ref());
             line("", &applied.sentence());
             line("", &format!("sha256 {} (the up script)", row.checksum));
             for remark in applied.remarks() {

@@ -1,5 +1,6 @@
 //! `db sql`: the way from one version to another as a script for psql.
 
+use stairwell::OutOfOrder;
 use stairwell::plan::History;
 
 use crate::context::Context;
@@ -7,7 +8,7 @@ use crate::db::up::{checked, migrator};
 use crate::failure::Failure;
 use crate::options::Locked;
 use crate::spelling::Spelling;
-use stairwell::OutOfOrder;
+use crate::terminal::print;
 
 const HELP: &str = "\
 For a database that you cannot reach, or where someone else has to run it. No connection is made: the script is for a database that \
@@ -52,6 +53,5 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         None => (&Spelling::Base, &Spelling::Head),
     };
     let point = |end: &Spelling| end.point(inspection.set(), &History::default());
-    print!("{}", migrator(&inspection).script(point(from)?, point(to)?)?);
-    Ok(())
+    print(migrator(&inspection).script(point(from)?, point(to)?)?)
 }

@@ -2,6 +2,7 @@
 
 use stairwell::OutOfOrder;
 use stairwell::plan::{Purge, Stamp};
+use stairwell::postgres::{Standing, Status};
 
 use crate::context::Context;
 use crate::db::guard::{self, Deed};
@@ -68,5 +69,15 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let changed =
         if stamped.recorded.is_empty() && stamped.forgotten.is_empty() { "nothing to stamp" } else { "stamped" };
     say(&format!("{changed}: {database} is {at}"));
-    lockfile::lock_applied(context, &inspection, &migrator.history(&database)?, policy)
+    let history = migrator.history(&database)?;
+    let status = Status::of(inspection.set(), &history);
+    let kept = status.count(Standing::Edited) + status.count(Standing::Missing);
+    if kept > 0 {
+        say(&format!(
+            "note: {} in the ledger that {} edited since or not here; `--purge` empties it first",
+            lockfile::count(kept, "migration"),
+            if kept == 1 { "was" } else { "were" }
+        ));
+    }
+    lockfile::lock_applied(context, &inspection, &history, policy)
 }

@@ -13,6 +13,7 @@ use crate::db::view::{Name, View, readable};
 use crate::failure::{Code, Failure};
 use crate::json;
 use crate::options::{Format, Output};
+use crate::terminal::print;
 
 const HELP: &str = "\
 It creates nothing, and needs no more than SELECT on the ledger.
@@ -63,7 +64,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let status = migrator(&view.inspection).status(&database)?;
     let place = database.to_string();
     match args.output.format() {
-        Format::Text => print!("{}", table(&place, &status, &view.inspection)),
+        Format::Text => print(table(&place, &status, &view.inspection))?,
         Format::Json => json::print("status", &document(place, &status, &view.inspection))?,
     }
     view.end()?;

@@ -5,9 +5,10 @@ use stairwell::postgres::{Ahead, Database, Migrator};
 use stairwell::{Inspection, OutOfOrder, Rule, Target};
 
 use crate::context::{Context, LockPolicy};
+use crate::db::dry_run::DryRun;
 use crate::db::{dry_run, lockfile};
 use crate::failure::Failure;
-use crate::options::{Format, Locked, Patience, Single};
+use crate::options::{Locked, Patience, Single};
 use crate::spelling::{Place, Spelling};
 use crate::terminal::{Steps, say, warn};
 
@@ -18,7 +19,7 @@ Of two runs at once one waits for the other.
 Examples:
   cargo xtask db up                 everything, as `db up head`
   cargo xtask db up 1               only the next one, as `db up +1`
-  cargo xtask db up 20261121093000  up to that version, and it as well; its beginning or name will do
+  cargo xtask db up 20261121093000  up to that version and with it; its name will do, too
   cargo xtask db up --locked        as in CI: fails if something is not locked
   cargo xtask db up --dry-run       what it would do
   cargo xtask db up --check-only    does it in one transaction, and rolls that back";
@@ -34,16 +35,12 @@ pub(crate) struct Args {
     /// Apply up to this migration, and it as well; every number is a version here
     #[arg(long, value_name = "MIGRATION", conflicts_with = "target")]
     to: Option<Place>,
-    /// Print what would be done, and do nothing
-    #[arg(long, conflicts_with_all = ["check_only", "single_transaction"])]
-    dry_run: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
     /// Try it in one transaction that is rolled back. Locks are kept until its end, so not where people work; sequences, and
     /// what scripts do outside of the database, are not rolled back
-    #[arg(long, conflicts_with = "single_transaction")]
+    #[arg(long, conflicts_with_all = ["dry_run", "json", "single_transaction"])]
     check_only: bool,
-    /// With --dry-run: print JSON for programs, in the shape that docs/json.md describes
-    #[arg(long, requires = "dry_run")]
-    json: bool,
     /// Also apply a pending migration that is older than the newest applied one
     #[arg(long)]
     allow_out_of_order: bool,
@@ -72,8 +69,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let migrator = args.patience.of(migrator(&inspection)).transactions(args.single.transactions()).out_of_order(order);
     let mut migrator = ahead.into_iter().fold(migrator, Migrator::ahead);
     let target = args.spelling().target(Direction::Up, inspection.set(), || Ok(migrator.history(&database)?))?;
-    if args.dry_run {
-        let format = if args.json { Format::Json } else { Format::Text };
+    if let Some(format) = args.dry_run.format() {
         dry_run::print("up", &mut migrator, &database, Direction::Up, target, format)
     } else if args.check_only {
         dry_run::try_out(&mut migrator, &database, target)
