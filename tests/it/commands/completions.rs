@@ -63,7 +63,7 @@ fn bash_completes_cargo_xtask_and_leaves_the_rest_to_cargo() -> Outcome {
         let text = format!("{before}source ./script\nsource ./script\n{BASH}complete -p cargo\n");
         fs::write(workspace.path().join("try"), text).unwrap();
         let out = output(Command::new("bash").args(["--norc", "--noprofile", "-u", "./try"]), workspace.path());
-        seen.push_str(&format!("[{title}]\n{out}\n"));
+        seen.extend(["[", title, "]\n", &out, "\n"]);
     }
     insta::assert_snapshot!("completions_bash", seen);
     Ok(())
@@ -141,7 +141,7 @@ fn fish_completes_cargo_xtask() -> Outcome {
     ] {
         let text = format!("source ./script; complete -C '{line}'");
         let out = output(Command::new("fish").args(["--no-config", "-c", &text]), workspace.path());
-        seen.push_str(&format!("{line}\n{out}\n"));
+        seen.extend([line, "\n", &out, "\n"]);
     }
     insta::assert_snapshot!("completions_fish", seen);
     Ok(())

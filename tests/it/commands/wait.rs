@@ -66,7 +66,7 @@ fn what_is_waited_for_is_said_once_and_again_at_the_end() -> Outcome {
     // What the system says of it is its own.
     assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("waiting: ")).count(), 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("error: waited 900ms, and still: `shop` on 127.0.0.1:1 takes no connection"));
-    seen.push_str(&format!("\n[without a server: exit code {}]\n", ran.code));
+    seen.extend(["\n[without a server: exit code ", &ran.code.to_string(), "]\n"]);
     insta::assert_snapshot!("wait_timed_out", seen);
     Ok(())
 }
