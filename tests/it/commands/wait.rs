@@ -95,8 +95,8 @@ fn what_time_cannot_mend_ends_it_at_once() -> Outcome {
         |arguments: &[&'static str]| -> Vec<&'static str> { [&["wait", "--timeout", "1min"], arguments].concat() };
     let url = case.database.url().replace(case.database.database().name(), "no_such_database");
     let missing = xtask::run(case.command(&wait(&[])).env("DATABASE_URL", &url)).exits(4);
-    let mut seen =
-        case.seen(&wait(&[]), &missing).replace(case.database.database().hosts().join(",").as_str(), "localhost");
+    let place = case.database.database().with_name("no_such_database").to_string();
+    let mut seen = case.seen(&wait(&[]), &missing).replace(&place, "`no_such_database` on localhost");
     case.workspace.write("1_a.up.sql", "create table a (i bigint);");
     seen.push_str(&case.see(&wait(&["--for", "head"])));
     case.workspace.write("1_a.up.sql", "commit;");
