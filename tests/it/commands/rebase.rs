@@ -12,6 +12,7 @@ crate::trials!(
     in_a_merge_mine_come_after_theirs,
     every_conflict_style_of_git_is_read,
     in_a_rebase_the_commits_that_are_put_on_top_are_mine,
+    a_commit_that_edits_one_of_mine_is_put_on_top_as_well,
     in_a_worktree_the_rebase_is_seen_as_well,
     a_cherry_picked_migration_comes_last,
     a_stashed_migration_comes_last,
@@ -138,11 +139,10 @@ fn in_a_merge_mine_come_after_theirs() -> Outcome {
     assert!(case.lock().contains("<<<<<<<"));
     insta::assert_snapshot!("rebase_merge", format!("{}\n{}", see(&case, &["up"]), see(&case, &["rebase"])));
     in_order(&case, "a c e b d");
-    let texts: String = tree(&case.workspace.migrations())
-        .into_iter()
-        .filter(|(file, _)| file.contains("_b."))
-        .map(|(file, text)| format!("{file}:\n{}", String::from_utf8(text).unwrap()))
-        .collect();
+    let mut texts = String::new();
+    for (file, text) in tree(&case.workspace.migrations()).iter().filter(|(file, _)| file.contains("_b.")) {
+        texts.extend([file, ":\n", std::str::from_utf8(text).unwrap()]);
+    }
     insta::assert_snapshot!("rebase_files", timeless(&texts));
     insta::assert_snapshot!("rebase_again", see(&case, &["rebase"]));
     git(root, &["add", "migrations"]);
@@ -198,6 +198,28 @@ fn in_a_rebase_the_commits_that_are_put_on_top_are_mine() -> Outcome {
     assert!(git(root, &["status"]).contains("nothing to commit"), "{}", git(root, &["status"]));
     assert_eq!(git(root, &["log", "--oneline"]).lines().count(), 4);
     in_order(&case, "a c b d");
+    Ok(())
+}
+
+fn a_commit_that_edits_one_of_mine_is_put_on_top_as_well() -> Outcome {
+    // Long enough that git knows the file again under its new name.
+    let columns: String = (0..20).map(|n| format!("    column_{n} text,\n")).collect::<Vec<_>>().concat();
+    let up = format!("-- 2_b\n\ncreate table b (\n{columns}    last int\n);\n");
+    let case = two_branches(&[("2_b", &up, MINE.2)], &[THEIRS])?;
+    let root = case.workspace.path();
+    case.workspace.write("2_b.up.sql", up.replace("last int", "last bigint"));
+    case.db(&["lock", "--accept-changes"]).ok();
+    commit_all(root);
+    git(root, &["rebase", "theirs"]);
+    for _ in 0..2 {
+        case.db(&["rebase"]).ok();
+        in_order(&case, "a c b");
+        git(root, &["add", "migrations"]);
+        git(root, &["-c", "core.editor=true", "rebase", "--continue"]);
+    }
+    assert!(git(root, &["status"]).contains("nothing to commit"), "{}", git(root, &["status"]));
+    let file = case.locked().into_iter().find(|file| file.ends_with("_b.up.sql")).unwrap();
+    assert!(case.workspace.read(&file).contains("last bigint"));
     Ok(())
 }
 

@@ -26,7 +26,7 @@ after theirs (the UTC time, in the order that they had), renames their files, an
 but for the old name in the comments at their top. Theirs keep their names.
 
 Yours are those of the branch that you are on in a merge, and those of the commits that are put on the other branch in a rebase. Where \
-there is no conflict they are the migrations that are not locked. Of these and in a conflict, those that are newer than all of theirs \
+there is no conflict they are the migrations that are not locked. In either case those that are newer than all of theirs \
 keep their versions.
 
 On a branch whose migrations others have applied already, merging another branch into it: `--mine theirs`.
