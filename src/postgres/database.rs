@@ -251,6 +251,16 @@ impl Database {
         postgres::Config::from(self.config.clone()).connect(NoTls).map_err(|error| ConnectError::new(self, &error))
     }
 
+    /// The same, where each try to connect ends after this time at the latest, unless the connection string has a time of its own.
+    #[cfg(feature = "startup")]
+    pub(crate) fn connecting_within(&self, most: std::time::Duration) -> Self {
+        let mut config = self.config.clone();
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(most);
+        }
+        Self { config }
+    }
+
     pub(super) fn config(&self) -> &Config {
         &self.config
     }

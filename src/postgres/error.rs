@@ -60,7 +60,7 @@ impl ConnectError {
         Self {
             place: database.to_string(),
             reason: "this blocking call was made inside an async runtime".to_owned(),
-            help: Some("call it through `tokio::task::spawn_blocking(move || …).await`".to_owned()),
+            help: Some("call it through `stairwell::postgres::spawn(set, move |migrator| …).await`".to_owned()),
             sqlstate: None,
             silent: false,
         }
@@ -83,6 +83,11 @@ impl ConnectError {
             None if self.silent => Some(Passing::Silent),
             _ => None,
         }
+    }
+
+    /// Whether it may be otherwise in a moment: no server answers yet, or it says that it takes no connection now.
+    pub fn is_passing(&self) -> bool {
+        self.passing().is_some()
     }
 
     /// What was said, in one line.

@@ -23,6 +23,7 @@ mod patience;
 mod pooler;
 mod runner;
 mod session;
+mod spawn;
 mod statements;
 mod status;
 mod suits;
@@ -36,4 +37,7 @@ pub use event::{Done, Event, Report};
 pub use failure::{Details, ScriptFailure};
 pub use ledger::{Ledger, LedgerNameError};
 pub use migrator::{Migrator, Transactions};
+#[cfg(feature = "startup")]
+pub(crate) use patience::pause;
+pub use spawn::{SpawnError, spawn};
 pub use status::{Standing, Status, StatusRow};
