@@ -9,6 +9,7 @@ use tokio_postgres::{Config, NoTls};
 
 use super::error::ConnectError;
 use super::passfile;
+use super::tls::Connector;
 use super::url::{plain_query, tls_mode};
 
 /// Where to connect. Neither `Display` nor `Debug` shows the password.
@@ -254,11 +255,23 @@ impl Database {
     /// The same, where each try to connect ends after this time at the latest, unless the connection string has a time of its own.
     #[cfg(feature = "startup")]
     pub(crate) fn connecting_within(&self, most: std::time::Duration) -> Self {
-        let mut config = self.config.clone();
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(most);
+        let mut database = self.clone();
+        if database.config.get_connect_timeout().is_none() {
+            database.config.connect_timeout(most);
         }
-        Self { config }
+        database
+    }
+
+    /// What a pool of the app's own connects with: the configuration, and what makes its connections TLS ones where they are to be.
+    ///
+    /// ```ignore
+    /// let (config, connector) = database.pool_parts()?;
+    /// let pool = Pool::builder(deadpool_postgres::Manager::new(config, connector)).max_size(16).build()?;
+    /// ```
+    pub fn pool_parts(&self) -> Result<(Config, Connector), ConnectError> {
+        let mut config = self.config.clone();
+        config.ssl_mode(SslMode::Disable);
+        Ok((config, Connector::default()))
     }
 
     pub(super) fn config(&self) -> &Config {

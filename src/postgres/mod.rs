@@ -27,6 +27,7 @@ mod spawn;
 mod statements;
 mod status;
 mod suits;
+mod tls;
 mod transactions;
 mod url;
 
@@ -41,3 +42,4 @@ pub use migrator::{Migrator, Transactions};
 pub(crate) use patience::pause;
 pub use spawn::{SpawnError, spawn};
 pub use status::{Standing, Status, StatusRow};
+pub use tls::Connector;
