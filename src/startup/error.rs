@@ -20,7 +20,8 @@ pub enum StartupError {
     Conflict(Findings),
     /// Nothing is applied under this policy, and something is to be.
     #[error(
-        "{pending} migrations are pending, up to {expected}, and this app only verifies\n  = help: apply them elsewhere (`cargo xtask db up`, or a job that runs the app's migrations), or set STAIRWELL_MIGRATIONS=run"
+        "{}, up to {expected}, and this app only verifies\n  = help: apply them elsewhere (`cargo xtask db up`, or a job that runs the app's migrations), or set STAIRWELL_MIGRATIONS=run",
+        counted(*.pending)
     )]
     Pending {
         /// How many.
@@ -80,6 +81,10 @@ impl StartupError {
             other => first_line(&other.to_string()),
         }
     }
+}
+
+fn counted(pending: usize) -> String {
+    if pending == 1 { "1 migration is pending".to_owned() } else { format!("{pending} migrations are pending") }
 }
 
 fn first_line(text: &str) -> String {

@@ -35,9 +35,10 @@ impl Log {
 
 fn applied(done: &Done) {
     let (version, name) = (done.version, behind_version(&done.id));
-    match done.elapsed {
-        Some(elapsed) => info!(%version, %name, elapsed = %in_words(elapsed), "migration applied"),
-        None => info!(%version, %name, "migration applied, as another runner's work"),
+    if let Some(elapsed) = done.elapsed {
+        info!(%version, %name, elapsed = %in_words(elapsed), "migration applied");
+    } else {
+        info!(%version, %name, "migration applied by another runner");
     }
 }
 

@@ -270,7 +270,7 @@ impl Worker {
     }
 
     fn succeeded(&self, applied: usize, failures: u32, standing: super::standing::Standing) {
-        let version = standing.current.as_deref().map(version).unwrap_or("none").to_owned();
+        let version = standing.current.as_deref().map_or("none", version).to_owned();
         if let (Some(first), ahead) = (standing.ahead.first(), standing.ahead.len()) {
             warn!(ahead, %first, "The database has newer migrations than this program: another release applied them");
         }

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub(crate) mod account;
+pub(crate) mod app;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod files;
