@@ -5,7 +5,19 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-const CODES: &str = "\
+const MORE: &str = "\
+Environment:
+  DATABASE_URL            where the service's data is; without it libpq's PGHOST, PGDATABASE, …
+  DATABASE_MIGRATION_URL  where migrations go, if that is another address: past the pooler
+  LISTEN_ADDR, PORT       127.0.0.1:8080 by default; PORT alone means every address of the machine
+  POOL_SIZE               connections of the service, 16 by default
+  STAIRWELL_MIGRATIONS    run (the default), verify (write nothing, wait for somebody else), off
+  STAIRWELL_ON_FAILURE    degrade (the default: serve all the same, and try again), abort,
+                          degrade-transient (abort only for what will not pass by itself)
+  STAIRWELL_WAIT          how long `abort` and `app migrate` wait for a server, in seconds; 60
+  STAIRWELL_RETRY         the longest pause between two tries in the background, in seconds; 60
+  RUST_LOG                info by default
+
 Exit codes:
   0  done
   1  a migration failed, or contradicts the database
@@ -18,20 +30,9 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(
     name = "app",
+    bin_name = "app",
     version = concat!(env!("CARGO_PKG_VERSION"), " (migrations up to ", env!("STAIRWELL_HEAD"), ")"),
-    after_help = CODES,
-    after_long_help = concat!("\
-Environment:
-  DATABASE_URL            where the service's data is; libpq's PGHOST, … without it
-  DATABASE_MIGRATION_URL  where migrations go, if that is another address: past the pooler
-  LISTEN_ADDR, PORT       127.0.0.1:8080 by default; PORT alone means every address
-  POOL_SIZE               connections of the service, 16 by default
-  STAIRWELL_MIGRATIONS    run (the default), verify, off
-  STAIRWELL_ON_FAILURE    degrade (the default), degrade-transient, abort
-  STAIRWELL_WAIT          how long `abort` waits for a database that is not there yet, in seconds; 60
-  STAIRWELL_RETRY         the longest pause between two tries in the background, in seconds; 60
-  RUST_LOG                info by default
-")
+    after_help = MORE
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

@@ -325,6 +325,10 @@ fn tell(error: &StartupError, next: Next, delay: Duration, said: &mut Option<Str
         Next::Degrade if said.as_ref() == Some(&brief) => {
             warn!("Database migrations failed again, next try in {delay:.1?}: {brief}");
         }
+        // Whoever only verifies waits for somebody else; that is no error.
+        Next::Degrade if matches!(error, StartupError::Pending { .. }) => {
+            warn!("Database migrations are pending; the app serves without them, next try in {delay:.1?}: {brief}");
+        }
         Next::Degrade => {
             error!("Database migrations failed; the app serves without them, next try in {delay:.1?}:\n{error}");
         }

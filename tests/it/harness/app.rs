@@ -227,6 +227,7 @@ pub(crate) fn timeless(log: &str, replace: &[(&str, &str)]) -> String {
         let words = line.split(' ').map(|word| match word.split_once('=') {
             Some(("elapsed", _)) => "elapsed=<time>".to_owned(),
             Some(("address", _)) => "address=<address>".to_owned(),
+            Some(("version", quoted)) if quoted.starts_with('"') => "version=<version>".to_owned(),
             _ => word.to_owned(),
         });
         let mut line = words.collect::<Vec<_>>().join(" ");

@@ -13,6 +13,7 @@ crate::trials!(
     one_that_fails_half_way_goes_on_when_the_cause_is_gone,
     two_apps_that_start_at_once_apply_each_migration_once,
     the_migrate_command_ends_with_codes,
+    its_help_says_what_it_needs,
     an_assessment_is_written_sat_graded_and_logged,
     what_cannot_be_done_is_answered_in_json_without_sql,
     a_database_that_goes_away_is_answered_with_503_and_comes_back,
@@ -134,6 +135,14 @@ fn the_migrate_command_ends_with_codes() -> Outcome {
     let nobody = "postgresql://u@127.0.0.1:1/d?connect_timeout=2";
     let ran = crate::harness::xtask::run(command(None, nobody, &["migrate"]).env("STAIRWELL_WAIT", "0")).exits(4);
     assert!(ran.stderr.contains("error: cannot connect to the database"), "{}", ran.stderr);
+    Ok(())
+}
+
+fn its_help_says_what_it_needs() -> Outcome {
+    let help = |arguments: &[&str]| crate::harness::xtask::run(&mut command(None, "", arguments)).ok().stdout;
+    let texts =
+        [&["--help"][..], &["migrate", "--help"], &["migrate", "down", "--help"], &["health", "--help"]].map(help);
+    insta::assert_snapshot!("help", texts.join("\n---\n"));
     Ok(())
 }
 

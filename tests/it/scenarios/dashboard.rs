@@ -82,7 +82,7 @@ fn a_failing_migration_leaves_it_serving_and_it_recovers_by_itself() -> Outcome 
         .client()
         .batch_execute("CREATE TABLE events (secret text); INSERT INTO events VALUES ('opensesame')")
         .unwrap();
-    let app = App::start(&mut command(Some(&workspace.migrations()), database.url(), &[]));
+    let app = App::start(command(Some(&workspace.migrations()), database.url(), &[]).env("STAIRWELL_RETRY", "1"));
     let health = app.health("degraded");
     assert_eq!(health["current"], "20260112140000_create_agents");
     assert_eq!(health["expected"], "20260202083000_create_role_configs");
@@ -106,7 +106,7 @@ fn a_failing_migration_leaves_it_serving_and_it_recovers_by_itself() -> Outcome 
     let (code, log) = app.stop();
     assert_eq!(code, 0);
     assert!(!log.contains("opensesame"), "{log}");
-    insta::assert_snapshot!(timeless(&without_repetition(&log), &[(&folder, "")]));
+    insta::assert_snapshot!("a_failing_migration", timeless(&without_repetition(&log), &[(&folder, "")]));
     Ok(())
 }
 
