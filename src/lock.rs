@@ -11,8 +11,12 @@
 //! that each add a migration conflict in git there and in the last line, instead of merging into an order that no one tested.
 //! Digests are over the text with LF line ends and without a byte order mark (see [`Script::text`]).
 
+mod conflict;
+
 use std::borrow::Cow;
 use std::fmt;
+
+pub use conflict::Conflict;
 
 use crate::checksum::Checksum;
 use crate::diagnostic::{Diagnostic, Rule};
@@ -58,10 +62,10 @@ impl Lock {
             let span = at..at + line.trim_end().len();
             at += line.len();
             let line = line.trim_end();
-            if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|marker| line.starts_with(marker)) {
+            if conflict::is_marker(line) {
                 return Err(damaged("the lock has conflict markers of git: two branches added migrations")
                     .pointing(&(&*text).into(), span, "a conflict of git")
-                    .help(format!("take theirs with `git checkout --theirs -- {path}` (in a rebase: `--ours`), then run `cargo xtask db lock`, which says how to put your migrations behind theirs")));
+                    .help("`cargo xtask db rebase` puts your migrations behind theirs, and mends the lock"));
             }
             if let Some(hex) = line.strip_prefix(DIGEST) {
                 stated = hex.parse::<Checksum>().ok();

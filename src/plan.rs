@@ -1,12 +1,19 @@
 //! What is to be done: a set and a history become a plan. Nothing here talks to a server.
 
+mod reference;
+mod stamp;
+
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use crate::checksum::Checksum;
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::migration::{Direction, Migration, Script, behind_version};
 use crate::set::{Findings, MigrationSet};
 use crate::version::Version;
+
+pub use reference::{ReferenceError, resolve};
+pub use stamp::{Purge, Stamp, accept};
 
 /// Where to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +54,53 @@ pub struct Applied {
     pub state: State,
     /// How many statements of a `no-transaction` script are recorded as done.
     pub progress: usize,
-    /// When it was done, as the server prints a time in UTC; `None` where the history was read for planning.
-    pub applied_at: Option<String>,
-    /// The down script of the time, where the history was read with scripts.
+    /// What was run, where the history was read with scripts.
+    pub scripts: Scripts,
+    /// When, by whom and how, where the history was read for a person; `None` where it was read for planning.
+    pub record: Option<Record>,
+}
+
+/// The scripts of the time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scripts {
+    /// The up script.
+    pub up: Option<String>,
+    /// The down script, if it had one.
     pub down: Option<String>,
 }
 
+/// How a migration got into the ledger. Times are RFC 3339 in UTC, such as `2026-11-21T09:30:00Z`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// When its script began.
+    pub started_at: String,
+    /// When it was done; `None` for one that is unfinished.
+    pub applied_at: Option<String>,
+    /// How long that took, by the server's clock.
+    pub elapsed: Option<Duration>,
+    /// The role.
+    pub by: String,
+    /// The program and its version.
+    pub with: String,
+    /// What someone did to this row since, or instead of running the script: `db stamp` and `db repair` say so here.
+    pub remarks: Option<String>,
+}
+
 impl Applied {
+    /// A migration of which this up script was applied.
+    fn with(version: Version, name: &str, up: &Script) -> Self {
+        Self {
+            version,
+            name: name.to_owned(),
+            checksum: up.checksum(),
+            fingerprint: up.fingerprint(),
+            state: State::Applied,
+            progress: 0,
+            scripts: Scripts::default(),
+            record: None,
+        }
+    }
+
     /// `20261121093000_create_users`
     pub fn id(&self) -> String {
         format!("{}_{}", self.version, self.name)
@@ -79,12 +126,33 @@ impl History {
         self.rows.last().map(|row| row.version)
     }
 
+    /// The newest row that is done.
+    pub fn newest_applied(&self) -> Option<&Applied> {
+        self.rows.iter().rfind(|row| row.state == State::Applied)
+    }
+
     /// Puts a row in, or replaces the one of its version.
     #[cfg(any(test, feature = "postgres"))]
     pub(crate) fn insert(&mut self, row: Applied) {
         match self.rows.binary_search_by_key(&row.version, |row| row.version) {
             Ok(at) => self.rows[at] = row,
             Err(at) => self.rows.insert(at, row),
+        }
+    }
+
+    /// What the ledger has when these migrations, up to this version, were applied as they are. For `None`, nothing.
+    pub fn assumed(set: &MigrationSet, newest: Option<Version>) -> Self {
+        let within = |m: &&Migration| newest.is_some_and(|newest| m.version <= newest);
+        let row = |m: &Migration| Applied::with(m.version, m.name(), &m.up);
+        Self { rows: set.migrations().iter().filter(within).map(row).collect() }
+    }
+
+    /// What it has when this step is done, too.
+    #[cfg(any(test, feature = "postgres"))]
+    pub(crate) fn take(&mut self, step: &Step) {
+        match step.direction {
+            Direction::Up => self.insert(Applied::with(step.version, step.name(), &step.script)),
+            Direction::Down => self.remove(step.version),
         }
     }
 
@@ -181,7 +249,7 @@ impl Plan {
                 Some(migration) => conflicts.push(edited(migration, row)),
             }
         }
-        let newest = history.rows.iter().rfind(|row| row.state == State::Applied).map(|row| row.version);
+        let newest = history.newest_applied().map(|row| row.version);
         let is_pending = |m: &&Migration| history.get(m.version).is_none_or(|row| row.state == State::Applying);
         let mut pending: Vec<&Migration> = set.migrations().iter().filter(is_pending).collect();
         if order == OutOfOrder::Refuse {
@@ -262,7 +330,7 @@ fn step_back(migration: Option<&Migration>, row: &Applied) -> Result<Step, Diagn
         }));
     }
     let unedited = migration.filter(|m| m.up.checksum() == row.checksum || m.up.fingerprint() == row.fingerprint);
-    let script = match (unedited, &row.down) {
+    let script = match (unedited, &row.scripts.down) {
         (Some(Migration { down: Some(script), .. }), _) => script.clone(),
         (Some(migration), None) => {
             let id = migration.id();
@@ -344,6 +412,7 @@ fn edited(migration: &Migration, row: &Applied) -> Diagnostic {
     finding
         .help(format!("if it has left your machine: `git checkout -- {path}`, and write what you want as a new migration (`cargo xtask db new <name>`)"))
         .help(format!("if it has not: `cargo xtask db redo --to {}` undoes it as it was, and applies it as it is now", migration.version))
+        .help(format!("if this database has what the file says now, by another way: `cargo xtask db repair {}` shows the edit and accepts it", migration.version))
 }
 
 fn out_of_order(migration: &Migration, newest: Option<Version>) -> Diagnostic {
@@ -351,7 +420,7 @@ fn out_of_order(migration: &Migration, newest: Option<Version>) -> Diagnostic {
     Diagnostic::error(Rule::OutOfOrder, format!("`{}` is pending, and older than the newest applied migration ({newest})", migration.id()))
         .at(migration.up.path())
         .note("it was merged after newer ones had been applied here; elsewhere they may have run in the other order")
-        .help(format!("give it a later version: rename both files so that they begin with `$(date -u +%Y%m%d%H%M%S)_{}`", migration.name()))
+        .help(format!("if it is yours and no one has applied it yet: `cargo xtask db rebase {}` gives it a later version", migration.id()))
         .help("or apply it as it is, if it and the newer ones don't touch the same things: `cargo xtask db up --allow-out-of-order`")
 }
 

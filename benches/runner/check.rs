@@ -4,7 +4,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::Instant;
 
-use stairwell::plan::{Applied, History, State};
+use stairwell::plan::History;
 use stairwell::{MigrationSet, OutOfOrder, Plan, Target};
 
 use crate::chain::Chain;
@@ -43,8 +43,9 @@ struct Checked {
 
 fn check(chain: &Chain, applied: bool, rounds: usize) -> Result<Checked, Box<dyn Error>> {
     let mut checked = Checked::default();
-    let history =
-        if applied { history(&MigrationSet::from_directory(chain.migrations())?) } else { History::default() };
+    let set = MigrationSet::from_directory(chain.migrations())?;
+    let head = set.head().filter(|_| applied).map(|migration| migration.version);
+    let history = History::assumed(&set, head);
     for _ in 0..rounds {
         let (started, before) = (Instant::now(), clock::on_processor());
         let set = MigrationSet::from_directory(chain.migrations())?;
@@ -54,19 +55,4 @@ fn check(chain: &Chain, applied: bool, rounds: usize) -> Result<Checked, Box<dyn
         checked.processor.add(before.zip(after).map_or(wall, |(before, after)| after.saturating_sub(before)));
     }
     Ok(checked)
-}
-
-/// As the ledger has it once all of the set is applied.
-fn history(set: &MigrationSet) -> History {
-    let rows = set.migrations().iter().map(|migration| Applied {
-        version: migration.version,
-        name: migration.name().to_owned(),
-        checksum: migration.up.checksum(),
-        fingerprint: migration.up.fingerprint(),
-        state: State::Applied,
-        progress: 0,
-        applied_at: None,
-        down: None,
-    });
-    History { rows: rows.collect() }
 }

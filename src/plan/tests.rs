@@ -16,7 +16,7 @@ fn steps(number: usize) -> Target {
 }
 
 /// A set of these files, whatever is found in them.
-fn set_of(files: &[(&str, &str)]) -> MigrationSet {
+pub(super) fn set_of(files: &[(&str, &str)]) -> MigrationSet {
     let source =
         |(file, text): &(&str, &str)| Source { path: format!("migrations/{file}"), bytes: text.as_bytes().to_vec() };
     let sources = files.iter().map(source).map(Ok);
@@ -43,13 +43,13 @@ fn row(migration: &Migration) -> Applied {
         fingerprint: migration.up.fingerprint(),
         state: State::Applied,
         progress: 0,
-        applied_at: None,
-        down: migration.down.as_ref().map(|script| script.text().to_string()),
+        scripts: Scripts { up: None, down: migration.down.as_ref().map(|script| script.text().to_string()) },
+        record: None,
     }
 }
 
 /// What the ledger says when these versions of the set have been applied.
-fn history(set: &MigrationSet, versions: impl IntoIterator<Item = u64>) -> History {
+pub(super) fn history(set: &MigrationSet, versions: impl IntoIterator<Item = u64>) -> History {
     let mut history = History::default();
     for number in versions {
         history.insert(row(set.get(version(number)).unwrap()));
@@ -299,12 +299,12 @@ fn script_back(set: &MigrationSet, history: &History) -> String {
 #[test]
 fn a_migration_that_is_as_it_was_is_undone_by_its_file() {
     let set = set([1]);
-    let stored = changed(history(&set, [1]), 1, |row| row.down = Some("-- of the time".to_owned()));
+    let stored = changed(history(&set, [1]), 1, |row| row.scripts.down = Some("-- of the time".to_owned()));
     assert_eq!(script_back(&set, &stored), "drop table t1;");
     // A comment that was edited since makes no other migration of it.
     assert_eq!(script_back(&set, &changed(stored, 1, |row| row.checksum = Checksum::of("other"))), "drop table t1;");
     // And a down script that was written since serves what was applied without one.
-    assert_eq!(script_back(&set, &changed(history(&set, [1]), 1, |row| row.down = None)), "drop table t1;");
+    assert_eq!(script_back(&set, &changed(history(&set, [1]), 1, |row| row.scripts.down = None)), "drop table t1;");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn an_edited_migration_and_one_that_is_not_here_are_undone_by_what_the_ledger_ke
     let applied = changed(history(&set, [1]), 1, |row| {
         row.checksum = Checksum::of("other");
         row.fingerprint = Checksum::of("other");
-        row.down = Some("drop index concurrently i;".to_owned());
+        row.scripts.down = Some("drop index concurrently i;".to_owned());
     });
     for set in [&set, &MigrationSet::default()] {
         let plan = Plan::down(set, &applied, Target::Base).unwrap();
@@ -406,7 +406,7 @@ fn any_row() -> impl Strategy<Value = Applied> {
             let mut row = row(&set.migrations()[0]);
             row.checksum = if same { row.checksum } else { Checksum::of("other") };
             row.fingerprint = if same || same_code { row.fingerprint } else { Checksum::of("other") };
-            Applied { state, progress, down, ..row }
+            Applied { state, progress, scripts: Scripts { up: None, down }, ..row }
         },
     )
 }

@@ -7,10 +7,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::select;
-use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::SimpleQueryMessage;
 
+use super::database::Database;
 use super::error::Holder;
 use super::session::Row;
+use super::tls;
 
 /// How a message is watched.
 #[derive(Debug, Clone)]
@@ -23,10 +25,10 @@ pub(super) struct Watch {
 
 /// Looks again and again, tells each time who blocks, and never ends: whoever waits for the message drops it. Without a second session
 /// there is nothing to see.
-pub(super) async fn look(config: &Config, watch: &Watch, mut seen: impl FnMut(Holder)) {
+pub(super) async fn look(database: &Database, watch: &Watch, mut seen: impl FnMut(Holder)) {
     // To connect takes time as well; but most messages are answered before, and should cost no second session.
     tokio::time::sleep(watch.every.saturating_sub((watch.every / 2).min(Duration::from_millis(100)))).await;
-    if let Ok((client, connection)) = config.connect(NoTls).await {
+    if let Ok((client, connection)) = tls::connect(database).await {
         let question = question(&watch.pid);
         let looking = async {
             while let Ok(replies) = client.simple_query(&question).await {

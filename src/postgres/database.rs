@@ -4,18 +4,21 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Config, NoTls};
+use tokio::runtime::Handle;
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 use super::error::ConnectError;
+use super::pairs::plain_pairs;
 use super::passfile;
-use super::tls::Connector;
-use super::url::{plain_query, tls_mode};
+use super::tls::{self, Connector, Tls, TlsSettingError, Tries};
+use super::url::plain_query;
 
 /// Where to connect. Neither `Display` nor `Debug` shows the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Database {
     config: Config,
+    tls: Tls,
 }
 
 /// A connection string or variable that cannot be used. No message repeats a value: it may be the password.
@@ -37,11 +40,9 @@ pub enum DatabaseError {
         "unknown parameter `{0}` in the connection string\n  = help: remove it; what libpq calls a connection parameter is understood"
     )]
     Parameter(String),
-    /// TLS is asked for in a way that this version cannot give.
-    #[error(
-        "`sslmode={0}` asks for TLS, and this version connects without it\n  = help: connect through a tunnel (`ssh -L`), or over a network that you trust with `sslmode=disable`"
-    )]
-    Tls(String),
+    /// What is said about TLS cannot be done.
+    #[error(transparent)]
+    Tls(#[from] TlsSettingError),
     /// A variable that holds a connection string which cannot be used.
     #[error("`{name}`: {error}")]
     In {
@@ -64,6 +65,7 @@ impl Database {
     /// Reads `postgresql://…` (also `postgres://` and, as SQLAlchemy writes it, `postgresql+asyncpg://`) or libpq's `key=value …`.
     pub fn parse(text: &str) -> Result<Self, DatabaseError> {
         let text = text.trim();
+        let mut tls = Tls::default();
         let plain = match text.split_once("://") {
             Some((scheme, rest)) => {
                 let base = scheme.split('+').next().unwrap_or_default().to_ascii_lowercase();
@@ -80,11 +82,11 @@ impl Database {
                 if rest.matches('@').count() > 1 {
                     return Err(DatabaseError::Syntax("there is more than one `@`".to_owned()));
                 }
-                format!("postgresql://{}", plain_query(rest)?)
+                format!("postgresql://{}", plain_query(rest, &mut tls)?)
             }
-            None => text.to_owned(),
+            None => plain_pairs(text, &mut tls)?,
         };
-        let config: Config = plain.parse().map_err(|error: tokio_postgres::Error| {
+        let mut config: Config = plain.parse().map_err(|error: tokio_postgres::Error| {
             // The inner error names the key and never the value.
             let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             DatabaseError::Syntax(if text.contains("://") {
@@ -93,10 +95,9 @@ impl Database {
                 "expected `key=value` pairs or a URL".to_owned()
             })
         })?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(DatabaseError::Tls("require".to_owned()));
-        }
-        Ok(Self { config })
+        tls.check()?;
+        tls.apply(&mut config);
+        Ok(Self { config, tls })
     }
 
     /// What libpq's variables say (`PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, …), or `None` where they name no server
@@ -112,7 +113,7 @@ impl Database {
         if ["PGHOST", "PGHOSTADDR", "PGDATABASE"].iter().all(|name| set(name).is_none()) {
             return Ok(None);
         }
-        Self { config: Config::new() }.with_defaults(variable).map(Some)
+        Self { config: Config::new(), tls: Tls::default() }.with_defaults(variable).map(Some)
     }
 
     /// Fills what the connection string left open from libpq's variables, the password file and libpq's own defaults.
@@ -175,12 +176,8 @@ impl Database {
                 config.connect_timeout(std::time::Duration::from_secs(seconds));
             }
         }
-        if let Some(mode) = set("PGSSLMODE") {
-            match mode.as_str() {
-                "disable" | "allow" | "prefer" => {}
-                mode => return Err(DatabaseError::Tls(tls_mode(mode))),
-            }
-        }
+        self.tls.fill(&set)?;
+        self.tls.apply(&mut self.config);
         if self.config.get_password().is_none() {
             let password = set("PGPASSWORD").or_else(|| passfile::password(&self, &set));
             if let Some(password) = password {
@@ -203,9 +200,18 @@ impl Database {
     /// Another database on the same server, as the same role.
     #[must_use]
     pub fn with_name(&self, name: &str) -> Self {
-        let mut config = self.config.clone();
-        config.dbname(name);
-        Self { config }
+        let mut database = self.clone();
+        database.config.dbname(name);
+        database
+    }
+
+    /// The same under this name in `pg_stat_activity`, unless it has one.
+    pub(super) fn with_application(&self, name: &str) -> Self {
+        let mut database = self.clone();
+        if database.config.get_application_name().is_none() {
+            database.config.application_name(name);
+        }
+        database
     }
 
     /// The hosts as a person reads them: names, addresses, or a socket's folder.
@@ -247,9 +253,19 @@ impl Database {
 
     /// A plain connection with the blocking client, for whatever an app or a test has to ask.
     ///
-    /// Call it outside of an async runtime (`tokio::task::spawn_blocking`), as all of the `postgres` crate.
+    /// Call it outside of an async runtime, as all of the `postgres` crate: on a thread that is not the runtime's.
     pub fn connect(&self) -> Result<postgres::Client, ConnectError> {
-        postgres::Config::from(self.config.clone()).connect(NoTls).map_err(|error| ConnectError::new(self, &error))
+        if Handle::try_current().is_ok() {
+            return Err(ConnectError::inside_runtime(self));
+        }
+        let mut tries = Tries::of(self)?;
+        while let Some(next) = tries.next() {
+            match postgres::Config::from(next.config.clone()).connect(next.connector.clone()) {
+                Ok(client) => return Ok(client),
+                Err(error) => tries.failed(&next, &error),
+            }
+        }
+        Err(tries.into_error())
     }
 
     /// The same, where each try to connect ends after this time at the latest, unless the connection string has a time of its own.
@@ -262,20 +278,29 @@ impl Database {
         database
     }
 
-    /// What a pool of the app's own connects with: the configuration, and what makes its connections TLS ones where they are to be.
+    /// What a pool of the app's own makes its connections with: the configuration, and what makes TLS connections where they are to
+    /// be ones. A server's certificate is verified as for every other connection of this database.
     ///
-    /// ```ignore
-    /// let (config, connector) = database.pool_parts()?;
-    /// let pool = Pool::builder(deadpool_postgres::Manager::new(config, connector)).max_size(16).build()?;
+    /// A pool makes a connection in one try, so two things are otherwise: `sslmode=allow` is as `prefer`, and neither falls back to a
+    /// connection without TLS where the server has TLS and the handshake fails. Files are read once: make a new pool for a new certificate.
+    ///
+    /// Fails if a file cannot be used that the settings name or need.
+    ///
+    /// ```no_run
+    /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (config, connector) = stairwell::postgres::Database::parse("postgresql://ann@db.example/shop")?.pool_parts()?;
+    /// // deadpool-postgres: `Manager::new(config, connector)`; or without a pool:
+    /// let (client, connection) = config.connect(connector).await?;
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn pool_parts(&self) -> Result<(Config, Connector), ConnectError> {
-        let mut config = self.config.clone();
-        config.ssl_mode(SslMode::Disable);
-        Ok((config, Connector::default()))
+        tls::pool_parts(self)
     }
 
-    pub(super) fn config(&self) -> &Config {
-        &self.config
+    /// What a connection is made of.
+    pub(super) fn settings(&self) -> (&Config, &Tls) {
+        (&self.config, &self.tls)
     }
 }
 
@@ -382,18 +407,6 @@ mod tests {
             "postgresql://localhost.example.com/d",
         ] {
             assert!(!database(text).is_loopback(), "{text}");
-        }
-    }
-
-    #[test]
-    fn tls_that_cannot_be_had_is_refused_and_not_left_out() {
-        for text in [
-            "postgresql://h/d?sslmode=require",
-            "postgresql://h/d?ssl=true",
-            "postgresql://h/d?sslmode=verify-full",
-            "host=h sslmode=require",
-        ] {
-            assert!(matches!(Database::parse(text), Err(DatabaseError::Tls(_))), "{text}");
         }
     }
 }

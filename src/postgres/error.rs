@@ -10,6 +10,7 @@ use super::database::Database;
 use super::failure::ScriptFailure;
 use super::migrator::Transactions;
 use super::session::Row;
+use super::tls::Fault;
 use crate::migration::Direction;
 use crate::plan::PlanError;
 
@@ -41,8 +42,15 @@ impl ConnectError {
         let sqlstate = server.map(|error| error.code().code().to_owned());
         let name = database.name();
         let help = match sqlstate.as_deref() {
+            Some("28000") if reason.contains("valid client certificate") => {
+                "the server wants a certificate from this side: give it with `sslcert=<file>` and `sslkey=<file>`, over TLS (`sslmode=require` and stricter)".to_owned()
+            }
+            // Postgres before version 15 says it in other words, and PgBouncer in its own.
+            Some("28000" | "08P01") if ["no encryption", "SSL off", "SSL required"].iter().any(|words| reason.contains(words)) => {
+                "the server may let this role in over TLS alone: say `sslmode=require`, or better `verify-full`; else check user and password, and the server's pg_hba.conf".to_owned()
+            }
             Some("28P01" | "28000") => "check user and password, and the server's pg_hba.conf".to_owned(),
-            Some("3D000") => format!("create it: `createdb {name}`, or `CREATE DATABASE \"{name}\"` on that server"),
+            Some("3D000") => format!("create it: `cargo xtask db create`, or `CREATE DATABASE \"{name}\"` on that server"),
             Some("53300") => "the server has no free connection: close some, or raise `max_connections`".to_owned(),
             Some("57P03") => "the server is starting or stopping: try again in a few seconds".to_owned(),
             Some(_) => return Self { place: database.to_string(), reason, help: None, sqlstate, silent: false },
@@ -54,6 +62,27 @@ impl ConnectError {
         // Refused, reset, timed out, not to be resolved: not what is wrong with the connection string.
         let silent = error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
         Self { place: database.to_string(), reason, help: Some(help), sqlstate, silent }
+    }
+
+    /// TLS was what it failed of.
+    pub(super) fn tls(database: &Database, fault: &Fault) -> Self {
+        Self {
+            place: database.to_string(),
+            reason: fault.to_string(),
+            help: fault.help(),
+            sqlstate: None,
+            silent: fault.is_passing(),
+        }
+    }
+
+    /// This one and another try's, which was made in this way. It passes if both do.
+    pub(super) fn beside(mut self, other: &Self, how: &str) -> Self {
+        if self.reason != other.reason {
+            self.reason = format!("{}; {how}: {}", self.reason, other.reason);
+        }
+        self.silent &= other.passing().is_some();
+        self.help = self.help.or_else(|| other.help.clone());
+        self
     }
 
     pub(super) fn inside_runtime(database: &Database) -> Self {
@@ -91,7 +120,7 @@ impl ConnectError {
     }
 
     /// What was said, in one line.
-    pub(super) fn reason(&self) -> &str {
+    pub fn reason(&self) -> &str {
         &self.reason
     }
 

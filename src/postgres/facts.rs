@@ -68,6 +68,14 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// The statements that make these settings; `local` is empty, or `LOCAL ` for a transaction's.
+    pub(super) fn set(&self, local: &str) -> String {
+        let statement = |(name, value): &(&str, &str)| format!("SET {local}{name} = {value};");
+        self.settings().iter().map(statement).collect::<Vec<_>>().concat()
+    }
+}
+
 /// In which transaction, and when by the server's clock, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::error::DbError;
 
 use super::failure::{Place, byte_of_error, position};
-use super::ledger::{BEGIN, Fence, Ledger};
+use super::ledger::{BEGIN, Fence, Ledger, Started, stamped};
 use super::migrator::Transactions;
 use super::session::Failed;
 use crate::migration::{Direction, Mode};
@@ -154,10 +154,11 @@ impl Window {
         self.statements(RESET_ROLE);
         // Before RESET ALL, which takes the lock time-out back as well: the ledger may be locked.
         let finish = self.count;
-        self.statement(&match step.direction {
-            Direction::Up if !marked => terms.ledger.applied(step, terms.program, place.after),
+        let started = place.after.map_or(Started::WithMessage, Started::Behind);
+        self.statement(&stamped(&match step.direction {
+            Direction::Up if !marked => terms.ledger.applied(step, terms.program, started),
             _ => terms.ledger.finish(step, marked),
-        });
+        }));
         self.statements(RESET_REST);
         if !place.last {
             self.statement("SET LOCAL synchronous_commit = off;\n");

@@ -5,14 +5,17 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::ahead::Ahead;
+use super::amend::Stamped;
 use super::database::Database;
 use super::error::{RunError, RunErrorKind};
 use super::event::{Event, Report};
-use super::ledger::{Columns, Ledger};
+use super::ledger::{Amendment, Columns, Ledger};
+use super::offline::Offline;
 use super::runner::Run;
 use super::status::Status;
+use super::trial::Trial;
 use crate::migration::Direction;
-use crate::plan::{History, OutOfOrder, Plan, PlanError, Target};
+use crate::plan::{Applied, History, OutOfOrder, Plan, PlanError, Purge, Stamp, Target, accept};
 use crate::set::{Findings, MigrationSet};
 use crate::version::Version;
 
@@ -165,6 +168,11 @@ impl<'a> Migrator<'a> {
         self
     }
 
+    /// What it works on.
+    pub fn set(&self) -> &MigrationSet {
+        &self.set
+    }
+
     pub(super) fn say(&mut self, event: &Event<'_>) {
         (self.listener)(event);
     }
@@ -232,7 +240,7 @@ impl<'a> Migrator<'a> {
 
     /// What the ledger has, without the scripts that it keeps. It creates nothing, and needs no more than SELECT on the ledger.
     pub fn history(&mut self, database: &Database) -> Result<History, RunError> {
-        self.history_of(database, Direction::Up, Columns::Times)
+        self.history_of(database, Direction::Up, Columns::Records)
     }
 
     /// The history that planning in this direction needs.
@@ -245,6 +253,91 @@ impl<'a> Migrator<'a> {
             Ok(run) => Ok(run.history().clone()),
             Err(kind) => Err(RunError::unplanned(kind, direction)),
         }
+    }
+
+    /// The same with the scripts that were run.
+    pub fn history_with_scripts(&mut self, database: &Database) -> Result<History, RunError> {
+        self.history_of(database, Direction::Up, Columns::All)
+    }
+
+    /// Makes this version the newest applied one in the ledger, and with `None` empties it, without running a script: for a database that
+    /// is there by another way. `why` is kept in the remarks of what is recorded, with the time and the role.
+    pub fn stamp(
+        &mut self,
+        database: &Database,
+        newest: Option<Version>,
+        purge: Purge,
+        why: &str,
+    ) -> Result<Stamped, RunError> {
+        let set = self.set.clone();
+        self.amend(database, why, |history| {
+            let stamp = Stamp::of(&set, history, newest, purge)?;
+            let stamped = Stamped {
+                recorded: stamp.record.iter().map(|step| step.id().to_owned()).collect(),
+                forgotten: stamp.forget.iter().map(Applied::id).collect(),
+                head: None,
+            };
+            let forget = stamp.forget.iter().map(|row| Amendment::Forget(row.version));
+            Ok((stamped, forget.chain(stamp.record.into_iter().map(Amendment::Record)).collect()))
+        })
+        .map(|(stamped, head)| Stamped { head, ..stamped })
+    }
+
+    /// Takes the scripts of today for those that were applied, so that an edited migration counts as unedited; `false` if it does already.
+    /// The scripts that were run are gone from the ledger then. `why` is kept in the row's remarks, with the time and the role.
+    pub fn accept(&mut self, database: &Database, version: Version, why: &str) -> Result<bool, RunError> {
+        let set = self.set.clone();
+        self.amend(database, why, |history| {
+            let amendments: Vec<_> = accept(&set, history, version)?.into_iter().map(Amendment::Accept).collect();
+            Ok((!amendments.is_empty(), amendments))
+        })
+        .map(|(accepted, _)| accepted)
+    }
+
+    /// Changes the ledger, and tells its head then.
+    fn amend<T>(
+        &mut self,
+        database: &Database,
+        why: &str,
+        decide: impl Fn(&History) -> Result<(T, Vec<Amendment>), PlanError>,
+    ) -> Result<(T, Option<String>), RunError> {
+        self.waiting_since = None;
+        let error = |kind| RunError::unplanned(kind, Direction::Up);
+        let mut run = Run::open(self, database, Direction::Up, Columns::Plan).map_err(error)?;
+        let outcome = run.amend(why, decide).map_err(error)?;
+        Ok((outcome, run.history().newest_applied().map(Applied::id)))
+    }
+
+    /// Runs what is pending, up to the target, in one transaction that is rolled back. What cannot be rolled back is left out and named.
+    ///
+    /// The locks that the scripts take are kept to the end, as in a single transaction. What a script does outside of the database, and to
+    /// sequences, is not rolled back.
+    pub fn try_out(&mut self, database: &Database, target: Target) -> Result<Trial, RunError> {
+        let set = self.set.clone();
+        self.waiting_since = None;
+        let error = |kind| RunError::unplanned(kind, Direction::Up);
+        let order = self.order;
+        let mut run = Run::open(self, database, Direction::Up, Columns::Plan).map_err(error)?;
+        let plan = run.plan(&set, target, order).map_err(error)?;
+        run.try_out(&plan).map_err(error)
+    }
+
+    /// The way from one version to another as a script for psql, with the ledger's rows; `None` is an empty database. Nothing is connected
+    /// to: the ledger is taken to have what is here up to `from`, and the script does nothing where it has not.
+    pub fn script(&self, from: Option<Version>, to: Option<Version>) -> Result<String, PlanError> {
+        let unknown = [from, to].into_iter().flatten().find(|version| self.set.get(*version).is_none());
+        if let Some(version) = unknown {
+            return Err(PlanError::UnknownVersion(version));
+        }
+        let history = History::assumed(&self.set, from);
+        let target = to.map_or(Target::Base, Target::Version);
+        let plan = if to >= from {
+            Plan::up(&self.set, &history, target, self.order)?
+        } else {
+            Plan::down(&self.set, &history, target)?
+        };
+        let offline = Offline { ledger: &self.ledger, program: &self.program, lock_timeout: self.lock_timeout };
+        Ok(offline.script(&plan, history))
     }
 
     /// Where every migration stands. It creates nothing.

@@ -5,6 +5,7 @@
 //! the set is still being read.
 
 mod ahead;
+mod amend;
 mod blocker;
 mod concurrent;
 mod database;
@@ -16,8 +17,11 @@ mod facts;
 mod fail_point;
 mod failure;
 mod ledger;
+mod libpq;
 mod message;
 mod migrator;
+mod offline;
+mod pairs;
 mod passfile;
 mod patience;
 mod pooler;
@@ -29,17 +33,21 @@ mod status;
 mod suits;
 mod tls;
 mod transactions;
+mod trial;
 mod url;
 
 pub use ahead::Ahead;
+pub use amend::Stamped;
 pub use database::{Database, DatabaseError};
 pub use error::{ConnectError, Holder, Interruption, RunError, RunErrorKind};
 pub use event::{Done, Event, Report};
 pub use failure::{Details, ScriptFailure};
 pub use ledger::{Ledger, LedgerNameError};
+pub use libpq::Password;
 pub use migrator::{Migrator, Transactions};
 #[cfg(feature = "startup")]
 pub(crate) use patience::pause;
 pub use spawn::{SpawnError, spawn};
 pub use status::{Standing, Status, StatusRow};
-pub use tls::Connector;
+pub use tls::{Connector, TlsSettingError};
+pub use trial::{Trial, Untried};

@@ -20,7 +20,7 @@ use crate::set::MigrationSet;
 use crate::version::Version;
 
 /// How often the ledger may be found changed by another runner without a step of progress here.
-const MOST_MOVES: u32 = 100;
+pub(super) const MOST_MOVES: u32 = 100;
 /// A message that takes less time than this may be followed by one of twice as many migrations.
 const QUICK: Duration = Duration::from_millis(500);
 /// After one that takes more, half as many follow: progress has to be seen to move.
@@ -153,17 +153,14 @@ impl<'a, 'l> Run<'a, 'l> {
         let (done, total, direction, transactions) =
             (self.done, self.total, self.direction, self.migrator.transactions);
         match outcome {
-            Ok(()) => Ok(Report {
-                done,
-                head: self.history.rows.iter().rfind(|row| row.state == State::Applied).map(Applied::id),
-            }),
+            Ok(()) => Ok(Report { done, head: self.history.newest_applied().map(Applied::id) }),
             Err(kind) => {
                 Err(RunError { done: done.len(), total, transactions, ..RunError::unplanned(kind, direction) })
             }
         }
     }
 
-    fn plan(&self, set: &MigrationSet, target: Target, order: OutOfOrder) -> Result<Plan, RunErrorKind> {
+    pub(super) fn plan(&self, set: &MigrationSet, target: Target, order: OutOfOrder) -> Result<Plan, RunErrorKind> {
         Ok(match self.direction {
             Direction::Up => Plan::up(set, &self.history, target, order)?,
             Direction::Down => Plan::down(set, &self.history, target)?,
@@ -341,7 +338,7 @@ impl<'a, 'l> Run<'a, 'l> {
                 if let Outcome::Done(times) = &outcome {
                     // Its row was committed with the disk waited for.
                     self.unflushed = false;
-                    self.record(first);
+                    self.history.take(first);
                     self.finished(first, times.first().copied().flatten());
                 }
                 outcome
@@ -358,23 +355,6 @@ impl<'a, 'l> Run<'a, 'l> {
             self.migrator.waiting_since = None;
         }
         outcome
-    }
-
-    /// Keeps what this run knows of the ledger up to date without asking.
-    pub(super) fn record(&mut self, step: &Step) {
-        match step.direction {
-            Direction::Up => self.history.insert(Applied {
-                version: step.version,
-                name: step.name().to_owned(),
-                checksum: step.script.checksum(),
-                fingerprint: step.script.fingerprint(),
-                state: State::Applied,
-                progress: 0,
-                applied_at: None,
-                down: None,
-            }),
-            Direction::Down => self.history.remove(step.version),
-        }
     }
 
     pub(super) fn runner_failed(&mut self, failed: &Failed, doing: String) -> Outcome {

@@ -13,13 +13,14 @@ use std::task::Poll;
 use futures_util::TryStreamExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_postgres::error::DbError;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::blocker::{self, Watch};
 use super::database::Database;
 use super::error::{ConnectError, Holder, chain};
 #[cfg(feature = "fail-points")]
 use super::fail_point;
+use super::tls;
 
 /// The name in `pg_stat_activity`, unless the connection string has one.
 const APPLICATION: &str = "stairwell";
@@ -50,7 +51,7 @@ impl From<SimpleQueryRow> for Row {
 pub(super) struct Session {
     runtime: Runtime,
     client: Client,
-    config: Config,
+    database: Database,
     notices: Arc<Mutex<Vec<DbError>>>,
     #[cfg(feature = "fail-points")]
     connection: tokio::task::JoinHandle<()>,
@@ -105,16 +106,12 @@ impl Session {
         if Handle::try_current().is_ok() {
             return Err(ConnectError::inside_runtime(database));
         }
-        let mut config = database.config().clone();
-        if config.get_application_name().is_none() {
-            config.application_name(APPLICATION);
-        }
+        let database = database.with_application(APPLICATION);
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| ConnectError::no_runtime(database, &error))?;
-        let (client, mut connection) =
-            runtime.block_on(config.connect(NoTls)).map_err(|error| ConnectError::new(database, &error))?;
+            .map_err(|error| ConnectError::no_runtime(&database, &error))?;
+        let (client, mut connection) = runtime.block_on(tls::connect(&database))?;
         let notices = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&notices);
         let task = runtime.spawn(async move {
@@ -138,7 +135,7 @@ impl Session {
         Ok(Self {
             runtime,
             client,
-            config,
+            database,
             notices,
             #[cfg(feature = "fail-points")]
             connection: task,
@@ -172,7 +169,7 @@ impl Session {
     ) -> Result<(), Failed> {
         let seen = Cell::new(None);
         let mut exchange = pin!(self.exchange(message, on_reply));
-        let mut looking = pin!(blocker::look(&self.config, watch, |holder| seen.set(Some(holder))));
+        let mut looking = pin!(blocker::look(&self.database, watch, |holder| seen.set(Some(holder))));
         let mut last = None;
         loop {
             let turn = self.runtime.block_on(poll_fn(|context| {

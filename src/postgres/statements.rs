@@ -3,7 +3,6 @@
 //! A `no-transaction` script is one statement; an imported history may have several. What a crash leaves is told by its effect: an
 //! index that is there and valid is done, one that is invalid is debris, anything else has not happened.
 
-use std::fmt::Write as _;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use super::error::RunErrorKind;
 use super::event::Event;
 use super::facts::Facts;
 use super::failure::{Place, ScriptFailure, byte_of_error};
-use super::ledger::{BEGIN, Columns, Fence};
+use super::ledger::{BEGIN, Columns, Fence, stamped};
 use super::message::{RESET_REST, RESET_ROLE};
 use super::migrator::Migrator;
 use super::runner::Outcome;
@@ -86,11 +85,7 @@ impl Alone<'_, '_> {
             self.session.send(&begin)?;
         }
         // A time-out of the role's must not kill what may take hours, and one around CONCURRENTLY would leave an invalid index.
-        let mut settings = "SET lock_timeout = 0;".to_owned();
-        for (name, value) in self.facts.settings() {
-            let _ = write!(settings, "SET {name} = {value};");
-        }
-        self.session.send(&settings)?;
+        self.session.send(&format!("SET lock_timeout = 0;{}", self.facts.set("")))?;
         let started = Instant::now();
         for n in step.resume.unwrap_or(0)..step.script.statements().len() {
             self.statement(step, n)?;
@@ -101,7 +96,7 @@ impl Alone<'_, '_> {
         self.session.send(&[RESET_ROLE, RESET_REST].concat().concat())?;
         // Whoever takes the lock now sees this migration under way; but it must not have been lost while it ran.
         holder.send("SELECT 1")?;
-        let finish = self.migrator.ledger.finish(step, true);
+        let finish = stamped(&self.migrator.ledger.finish(step, true));
         self.session.send(&finish)?;
         holder.send("COMMIT")?;
         Ok(elapsed)

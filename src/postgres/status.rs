@@ -1,6 +1,8 @@
 //! Where every migration stands.
 
-use crate::plan::{History, State};
+use std::fmt;
+
+use crate::plan::{Applied, History, State};
 use crate::set::MigrationSet;
 use crate::version::Version;
 
@@ -24,6 +26,19 @@ pub enum Standing {
     Unfinished,
 }
 
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Applied | Self::CommentEdited => "applied",
+            Self::Edited => "edited",
+            Self::Missing => "missing",
+            Self::Pending => "pending",
+            Self::OutOfOrder => "out of order",
+            Self::Unfinished => "unfinished",
+        })
+    }
+}
+
 /// One migration in a [`Status`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusRow {
@@ -33,7 +48,7 @@ pub struct StatusRow {
     pub id: String,
     /// Where it stands.
     pub standing: Standing,
-    /// When it was applied, as `YYYY-MM-DD HH:MM:SS` in UTC.
+    /// When it was applied: RFC 3339 in UTC, in whole seconds.
     pub applied_at: Option<String>,
     /// Why there is no way back, if the script says so.
     pub irreversible: Option<String>,
@@ -49,7 +64,7 @@ pub struct Status {
 impl Status {
     /// Puts set and history side by side.
     pub fn of(set: &MigrationSet, history: &History) -> Self {
-        let newest = history.rows.iter().rfind(|row| row.state == State::Applied).map(|row| row.version);
+        let newest = history.newest_applied().map(|row| row.version);
         let here = set.migrations().iter().map(|migration| {
             let row = history.get(migration.version);
             let standing = match row {
@@ -64,7 +79,7 @@ impl Status {
                 version: migration.version,
                 id: migration.id().to_owned(),
                 standing,
-                applied_at: row.and_then(|row| row.applied_at.clone()),
+                applied_at: row.and_then(applied_at),
                 irreversible: migration.irreversible().map(str::to_owned),
             }
         });
@@ -72,7 +87,7 @@ impl Status {
             version: row.version,
             id: row.id(),
             standing: Standing::Missing,
-            applied_at: row.applied_at.clone(),
+            applied_at: applied_at(row),
             irreversible: None,
         });
         let mut rows: Vec<_> = here.chain(gone).collect();
@@ -80,8 +95,30 @@ impl Status {
         Self { rows }
     }
 
+    /// Whether everything here is applied as it is, comments aside, and nothing else is.
+    pub fn is_at_head(&self) -> bool {
+        self.rows.iter().all(|row| matches!(row.standing, Standing::Applied | Standing::CommentEdited))
+    }
+
+    /// In one line: `9 applied, 1 pending, 1 edited`.
+    pub fn summary(&self) -> String {
+        let applied = self.count(Standing::Applied) + self.count(Standing::CommentEdited);
+        let mut parts = vec![format!("{applied} applied"), format!("{} pending", self.count(Standing::Pending))];
+        for standing in [Standing::Edited, Standing::Missing, Standing::OutOfOrder, Standing::Unfinished] {
+            match self.count(standing) {
+                0 => {}
+                count => parts.push(format!("{count} {standing}")),
+            }
+        }
+        parts.join(", ")
+    }
+
     /// How many stand so.
     pub fn count(&self, standing: Standing) -> usize {
         self.rows.iter().filter(|row| row.standing == standing).count()
     }
+}
+
+fn applied_at(row: &Applied) -> Option<String> {
+    row.record.as_ref()?.applied_at.clone()
 }

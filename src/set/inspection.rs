@@ -167,7 +167,7 @@ impl Inspection {
                 Diagnostic::error(Rule::DuplicateVersion, format!("{} share version {version}", names()))
                     .at(last())
                     .note("the version is the order, so every migration needs one of its own")
-                    .help("rename both files of the migration that came later to a later version (`date -u +%Y%m%d%H%M%S` prints one)"),
+                    .help("`cargo xtask db rebase` gives a later version to the one that is not locked; where it cannot tell, name it: `cargo xtask db rebase <version>_<name>`"),
             );
             return;
         }

@@ -124,8 +124,5 @@ fn out_of_order(migration: &Migration, newest: Option<Version>) -> Diagnostic {
     Diagnostic::error(Rule::OutOfOrder, format!("`{}` is new, and older than the newest locked migration ({newest})", migration.id()))
         .at(migration.up.path())
         .note("this happens when two branches add migrations: databases that are at the newer one would get this one in an order that nobody tested")
-        .help(format!(
-            "give it a later version: rename both files so that they begin with `$(date -u +%Y%m%d%H%M%S)_{}`, then `cargo xtask db up`",
-            migration.name()
-        ))
+        .help("`cargo xtask db rebase` gives it a later version; then `cargo xtask db up`")
 }

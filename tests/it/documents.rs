@@ -1,6 +1,8 @@
 //! What the documents promise is there.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use libtest_mimic::Trial;
 
@@ -12,6 +14,28 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
         trials.iter().filter_map(|trial| Some(trial.name().rsplit_once("::")?.1.to_owned())).collect();
     let test = move || every_fault_of_the_table_has_its_test(&names);
     trials.push(crate::harness::trial(module_path!(), "every_fault_of_the_table_has_its_test", test));
+    let links = "every_link_from_one_document_to_another_leads_to_a_file";
+    trials.push(crate::harness::trial(module_path!(), links, every_link_from_one_document_to_another_leads_to_a_file));
+}
+
+fn every_link_from_one_document_to_another_leads_to_a_file() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = vec![root.join("README.md"), root.join("migrations/README.md")];
+    documents.extend(fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let mut broken = Vec::new();
+    for document in &documents {
+        let text = fs::read_to_string(document).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+        // Neither another site nor a heading of the same document.
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !document.parent().unwrap().join(file).is_file() {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    Ok(())
 }
 
 fn every_fault_of_the_table_has_its_test(trials: &BTreeSet<String>) -> Outcome {

@@ -15,7 +15,7 @@ use stairwell::{MigrationSet, Target};
 use crate::harness::database::TestDatabase;
 use crate::harness::files::Workspace;
 use crate::harness::shared::shared;
-use crate::harness::{Outcome, Skip, xtask};
+use crate::harness::{Outcome, Skip, dump, xtask};
 
 crate::trials!(crates_io_goes_up_and_down_as_with_psql, zksync_goes_up_and_down_as_with_psql);
 
@@ -27,33 +27,9 @@ fn zksync_goes_up_and_down_as_with_psql() -> Outcome {
     history("zksync", 269)
 }
 
-/// The schema as `pg_dump` has it, without the ledger, and without what differs each time the same SQL is run: the random key in
-/// the `\restrict` lines of newer versions, and the attribute option `pg_attver`, in which Debian's 15.20 keeps a number of its own.
-fn dump(database: &TestDatabase) -> String {
-    let output = Command::new("pg_dump")
-        .args(["--schema-only", "--no-owner", "--exclude-schema=stairwell", "--dbname", database.url()])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let differs = |line: &&str| {
-        line.starts_with("\\restrict") || line.starts_with("\\unrestrict") || line.contains(" SET (pg_attver=")
-    };
-    text.lines().filter(|line| !differs(line)).collect::<Vec<_>>().join("\n")
-}
-
-/// Fails with the first lines that differ, and not with two whole dumps.
 #[track_caller]
 fn assert_same_schema(ours: &TestDatabase, psqls: &TestDatabase) {
-    let (ours, theirs) = (dump(ours), dump(psqls));
-    let differing: Vec<_> = ours.lines().zip(theirs.lines()).enumerate().filter(|(_, (a, b))| a != b).take(5).collect();
-    assert!(
-        ours == theirs,
-        "{} and {} lines; first differences: {differing:#?}",
-        ours.lines().count(),
-        theirs.lines().count()
-    );
+    dump::assert_same("after psql", &dump::dump(ours), &dump::dump(psqls));
 }
 
 /// Runs these scripts with one psql, each as its migration would be run; gives the ids of those that failed.
@@ -135,23 +111,6 @@ fn go(database: &TestDatabase, set: &MigrationSet, direction: Direction, target:
     }
 }
 
-/// Whether psql and pg_dump are here, and pg_dump is not older than the server: it refuses newer ones.
-fn programs_fit(database: &TestDatabase) -> Outcome {
-    let version = |program: &str| {
-        let output =
-            Command::new(program).arg("--version").output().map_err(|_| Skip(format!("{program} is not here")))?;
-        Ok::<_, Skip>(String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    version("psql")?;
-    let dump = version("pg_dump")?;
-    let major = |text: &str| text.split(|c: char| !c.is_ascii_digit()).find_map(|number| number.parse::<u32>().ok());
-    let server = database.ask("SHOW server_version");
-    if major(&dump) < major(&server) {
-        return Err(Skip(format!("{} is older than the server, {server}", dump.trim())));
-    }
-    Ok(())
-}
-
 fn imported(name: &str) -> Result<(Workspace, MigrationSet), Skip> {
     let workspace = Workspace::new();
     for entry in std::fs::read_dir(shared(&format!("corpora/histories/{name}"))?).unwrap() {
@@ -167,7 +126,7 @@ fn imported(name: &str) -> Result<(Workspace, MigrationSet), Skip> {
 
 fn history(name: &str, migrations: usize) -> Outcome {
     let (ours, psqls) = (TestDatabase::new()?, TestDatabase::new()?);
-    programs_fit(&ours)?;
+    dump::programs_fit(&ours)?;
     let (workspace, set) = imported(name)?;
     assert_eq!(set.migrations().len(), migrations);
     let all: Vec<&Migration> = set.migrations().iter().collect();

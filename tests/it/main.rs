@@ -13,6 +13,7 @@ mod crash_matrix;
 mod documents;
 mod durability;
 mod faults;
+mod guides;
 mod harness;
 mod histories;
 mod model;
@@ -23,6 +24,7 @@ mod scenarios;
 mod spawn;
 mod splitting;
 mod startup;
+mod tls;
 mod tour;
 mod transactions;
 
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     crash_matrix::add(&mut trials);
     durability::add(&mut trials);
     faults::add(&mut trials);
+    guides::add(&mut trials);
     histories::add(&mut trials);
     model::add(&mut trials);
     private_server::add(&mut trials);
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
     spawn::add(&mut trials);
     splitting::add(&mut trials);
     startup::add(&mut trials);
+    tls::add(&mut trials);
     tour::add(&mut trials);
     transactions::add(&mut trials);
     // Last, since it knows the others by their names.

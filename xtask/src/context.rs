@@ -9,8 +9,10 @@ use stairwell::local::Project;
 use stairwell::lock::LOCK_FILE;
 use stairwell::postgres::Database;
 
-use crate::cli::{Global, Locked};
+use crate::cli::Global;
 use crate::failure::{Code, Failure};
+use crate::git;
+use crate::options::Locked;
 use crate::server::Server;
 use crate::terminal::say;
 
@@ -98,14 +100,9 @@ impl Context {
     /// The lock as git has it at HEAD; `None` where there is no git, no commit, or no lock in it. Where git fails in a repository
     /// (it refuses one of another owner, say), the lock as it is here: what might be committed counts as committed.
     pub(crate) fn committed_lock(&self) -> Option<String> {
-        let shell = xshell::Shell::new().ok()?;
-        shell.change_dir(&self.folder);
+        let shell = git::shell(&self.folder)?;
         let object = format!("HEAD:./{LOCK_FILE}");
-        // A hook of git names its own repository and index in these.
-        let git = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"]
-            .iter()
-            .fold(xshell::cmd!(shell, "git show {object}"), xshell::Cmd::env_remove);
-        let output = git.env("LC_ALL", "C").quiet().ignore_status().output().ok()?;
+        let output = git::command(&shell, &["show", &object]).output().ok()?;
         let said = String::from_utf8_lossy(&output.stderr);
         let nothing = ["does not exist", "exists on disk, but not in", "invalid object name", "not a git repository"];
         if output.status.success() {

@@ -20,6 +20,8 @@ pub(crate) enum Code {
     NoDatabase,
     /// Refused, to keep data safe.
     Refused,
+    /// A program that the command is a front of is not there; shells end so, too.
+    NoProgram,
 }
 
 impl Code {
@@ -30,6 +32,7 @@ impl Code {
             Self::Files => 3,
             Self::NoDatabase => 4,
             Self::Refused => 5,
+            Self::NoProgram => 127,
         }
     }
 }
@@ -50,11 +53,19 @@ pub(crate) enum Text {
     Findings(Findings),
     /// A run that ended early.
     Run(RunError),
+    /// A trial that found something wrong.
+    Trial(RunError),
 }
 
 impl Failure {
     pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
         Self { code, text: Text::Plain(text.into()) }
+    }
+
+    /// What is printed on standard error, without colours and the word before it.
+    pub(crate) fn message(&self) -> String {
+        let text = self.render(Color::Never);
+        text.strip_prefix("error: ").unwrap_or(&text).to_owned()
     }
 
     /// What is printed on standard error.
@@ -63,6 +74,7 @@ impl Failure {
             Text::Plain(text) => format!("{} {text}", heading(color)),
             Text::Findings(findings) => render_findings(findings, color),
             Text::Run(error) => render_run(error, color),
+            Text::Trial(error) => format!("{}\n\nit was a trial: nothing changed", render_run(error, color)),
         }
     }
 }

@@ -23,7 +23,11 @@ mod cli;
 mod context;
 mod db;
 mod failure;
+mod git;
+mod json;
+mod options;
 pub mod server;
+mod spelling;
 mod terminal;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! What a person sees: colours, step lines, the progress bar.
 
-use std::io::{IsTerminal, stderr};
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,7 +9,7 @@ use stairwell::migration::Direction;
 use stairwell::postgres::Event;
 use stairwell::{Color, Inspection};
 
-use crate::failure::{Failure, render_findings};
+use crate::failure::{Code, Failure, render_findings};
 
 /// From this many steps on a bar is worth its line.
 const MANY: usize = 20;
@@ -25,6 +26,17 @@ pub(crate) fn color() -> Color {
 
 pub(crate) fn print_failure(failure: &Failure) {
     eprintln!("{}", failure.render(color()));
+}
+
+/// Prints what was asked for, on standard output. A reader who has seen enough and left (`| head`) is no error.
+pub(crate) fn print(text: impl Display) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(Code::Failed, format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says something on standard error, where it does not mix with what a script reads.

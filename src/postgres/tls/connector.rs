@@ -1,21 +1,23 @@
 //! One type for all that a connection may be made with: nothing, rustls, or what the system has.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{self, ChannelBinding, MakeTlsConnect, TlsConnect};
 
-/// Why there is no TLS.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use super::fault::Fault;
+use super::library;
+use super::settings::Tls;
 
 /// What a handshake comes to.
-pub(super) type Shaking = Pin<Box<dyn Future<Output = Result<TlsStream, BoxError>> + Send>>;
+pub(super) type Shaking = Pin<Box<dyn Future<Output = Result<TlsStream, Fault>> + Send>>;
 
 /// Makes TLS connections.
 pub(super) trait Library: Send + Sync {
@@ -23,56 +25,112 @@ pub(super) trait Library: Send + Sync {
     fn shake(&self, host: &str, socket: Socket) -> Shaking;
 }
 
-/// What `tokio_postgres::Config::connect` and pools take beside the configuration. It makes TLS connections as the [`Database`] says
-/// that it is of, and leaves those alone that are to have none.
+/// What `tokio_postgres::Config::connect` and pools take beside the configuration: it makes the TLS connections that a [`Database`] is
+/// to have. See [`Database::pool_parts`].
 ///
 /// [`Database`]: crate::postgres::Database
-#[derive(Clone, Default)]
+/// [`Database::pool_parts`]: crate::postgres::Database::pool_parts
+#[derive(Clone)]
 pub struct Connector {
-    library: Option<Arc<dyn Library>>,
+    shared: Arc<Shared>,
+    /// Whether this one was used: a server that has no TLS never lets it come to that.
+    used: Arc<AtomicBool>,
+}
+
+struct Shared {
+    tls: Tls,
+    /// Made when it is needed, as libpq does: the files of those who never meet a server with TLS may be as they like.
+    library: OnceLock<Arc<dyn Library>>,
+}
+
+impl Connector {
+    pub(super) fn new(tls: &Tls) -> Self {
+        let shared = Shared { tls: tls.clone(), library: OnceLock::new() };
+        Self { shared: Arc::new(shared), used: Arc::default() }
+    }
+
+    /// Reads the files now, to learn whether they can be used.
+    pub(super) fn prepare(&self) -> Result<(), Fault> {
+        self.shared.library().map(drop)
+    }
+
+    /// Another one that knows for itself whether it was used.
+    pub(super) fn fresh(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), used: Arc::default() }
+    }
+
+    pub(super) fn was_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn library(&self) -> Result<Arc<dyn Library>, Fault> {
+        if let Some(library) = self.library.get() {
+            return Ok(Arc::clone(library));
+        }
+        let library = library(&self.tls)?;
+        Ok(Arc::clone(self.library.get_or_init(|| library)))
+    }
 }
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.library.is_some() { "Connector(TLS)" } else { "Connector(plain)" })
+        write!(f, "Connector({:?})", self.shared.tls.mode())
     }
 }
 
 impl MakeTlsConnect<Socket> for Connector {
     type Stream = TlsStream;
     type TlsConnect = Handshake;
-    type Error = BoxError;
+    type Error = io::Error;
 
-    fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, BoxError> {
-        Ok(Handshake { library: self.library.clone(), host: host.to_owned() })
+    fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, io::Error> {
+        Ok(Handshake { connector: self.clone(), host: host.to_owned() })
     }
 }
 
 /// One TLS connection that is to be made.
 pub struct Handshake {
-    library: Option<Arc<dyn Library>>,
+    connector: Connector,
     host: String,
 }
 
 impl TlsConnect<Socket> for Handshake {
     type Stream = TlsStream;
-    type Error = BoxError;
-    type Future = Shaking;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<TlsStream, Self::Error>> + Send>>;
 
-    fn connect(self, socket: Socket) -> Shaking {
-        match self.library {
-            Some(library) => library.shake(&self.host, socket),
-            None => Box::pin(async { Err("this connection is to be made without TLS".into()) }),
-        }
+    fn connect(self, socket: Socket) -> Self::Future {
+        self.connector.used.store(true, Ordering::Relaxed);
+        let shaking = match self.connector.shared.library() {
+            Ok(library) => library.shake(&self.host, socket),
+            Err(fault) => Box::pin(ready(Err(fault))),
+        };
+        Box::pin(async move { shaking.await.map_err(Into::into) })
     }
 }
 
 /// A TLS connection, of whichever library.
-pub struct TlsStream(Pin<Box<dyn tls::TlsStream + Send + Sync>>);
+pub struct TlsStream {
+    stream: Pin<Box<dyn tls::TlsStream + Send + Sync>>,
+    later: Box<dyn Fn(io::Error) -> io::Error + Send + Sync>,
+}
+
+impl TlsStream {
+    /// `later` tells what an error means that comes after the handshake.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    pub(super) fn new(
+        stream: impl tls::TlsStream + Send + Sync + 'static,
+        later: impl Fn(io::Error) -> io::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self { stream: Box::pin(stream), later: Box::new(later) }
+    }
+}
 
 impl tls::TlsStream for TlsStream {
     fn channel_binding(&self) -> ChannelBinding {
-        self.0.channel_binding()
+        self.stream.channel_binding()
     }
 }
 
@@ -82,20 +140,44 @@ impl AsyncRead for TlsStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_read(context, buffer)
+        self.stream.as_mut().poll_read(context, buffer).map_err(&self.later)
     }
 }
 
 impl AsyncWrite for TlsStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write(context, bytes)
+        self.stream.as_mut().poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_flush(context)
+        self.stream.as_mut().poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_shutdown(context)
+        self.stream.as_mut().poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What deadpool-postgres, bb8-postgres and `postgres` ask of it.
+    fn for_pools<T>(_: &T)
+    where
+        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+        T::Stream: Send + Sync,
+        T::TlsConnect: Send + Sync,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+    }
+
+    #[test]
+    fn pools_take_it_and_it_shows_nothing_of_the_files() {
+        let mut tls = Tls::default();
+        tls.take("sslkey", "/secret/place").unwrap().unwrap();
+        let connector = Connector::new(&tls);
+        for_pools(&connector);
+        assert_eq!(format!("{connector:?}"), "Connector(Prefer)");
     }
 }

@@ -23,8 +23,8 @@ fn applied(set: &MigrationSet) -> History {
         fingerprint: migration.up.fingerprint(),
         state: State::Applied,
         progress: 0,
-        applied_at: None,
-        down: None,
+        scripts: crate::plan::Scripts::default(),
+        record: None,
     };
     History { rows: set.migrations().iter().map(row).collect() }
 }

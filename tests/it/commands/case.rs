@@ -44,7 +44,7 @@ impl Case {
         command.env("DATABASE_URL", self.database.url());
         // On another machine, these want the database's name.
         let database = self.database.database();
-        if matches!(arguments.first(), Some(&("down" | "redo"))) && !database.is_loopback() {
+        if matches!(arguments.first(), Some(&("down" | "redo" | "stamp"))) && !database.is_loopback() {
             command.args(["--confirm", database.name()]);
         }
         command
@@ -87,6 +87,7 @@ impl Case {
             .replace(&self.database.database().to_string(), "`shop` on localhost")
             .replace(self.database.database().name(), "shop");
         let is_step = line.starts_with("  applied [") || line.starts_with("  undone [");
+        let line = self.without_records(&line);
         let line = match line.rsplit_once("  ") {
             Some((step, duration)) if is_step && duration.ends_with('s') => {
                 format!("{step}  <duration>")
@@ -102,6 +103,35 @@ impl Case {
             words.splice(at..(at + 2).min(words.len()), ["<time>"]);
         }
         words.join(" ")
+    }
+
+    /// A line without who, when and how long: of `db history` and the like, and of JSON.
+    fn without_records(&self, line: &str) -> String {
+        let user = self.database.database().user().unwrap_or("postgres");
+        let mut line = line.replace(&format!("  by {user}  "), "  by <role>  ");
+        if let Some((before, rest)) = line.split_once(" UTC  ")
+            && let Some((_, by)) = rest.split_once("  by <role>")
+        {
+            line = format!("{before} UTC  <duration>  by <role>{by}");
+        }
+        let json = [("started_at", "<time>"), ("applied_at", "<time>"), ("elapsed_ms", "<number>"), ("by", "<role>")];
+        for (key, mark) in json {
+            let key = format!("\"{key}\": ");
+            if let Some((before, value)) = line.split_once(&key)
+                && !value.starts_with("null")
+            {
+                line = format!("{before}{key}{mark}{}", if value.ends_with(',') { "," } else { "" });
+            }
+        }
+        // In remarks: when, and who.
+        match line.find("Z ").filter(|at| *at >= 19 && line[at - 19..*at].starts_with("20")) {
+            Some(at) => {
+                let (before, rest) = (&line[..at - 19], &line[at + 2..]);
+                let what = rest.strip_prefix(&format!("{user}: ")).unwrap_or(rest);
+                format!("{before}<time> <role>: {what}")
+            }
+            None => line,
+        }
     }
 
     /// Says in the database's own settings that it is production; only on this machine is that what makes the difference.

@@ -172,7 +172,7 @@ fn a_conflict_of_two_branches_is_named_and_its_way_out_works() -> Outcome {
     case.db(&["up"]).exits(3);
     let seen = case.see(&["lock"]);
     insta::assert_snapshot!("lock_conflict", seen);
-    // As the message says.
+    // By hand; what the message names is tested in rebase.rs.
     git(root, &["checkout", "--theirs", "--", "migrations/stairwell.lock"]);
     let ran = case.db(&["lock"]).exits(3);
     assert!(ran.stderr.contains("`2_b` is new, and older than the newest locked migration (3)"), "{}", ran.stderr);

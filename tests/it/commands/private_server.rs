@@ -87,6 +87,11 @@ mod unix {
         assert!(!private.project.server_dir().exists(), "looking creates nothing");
         let url = private.db(&["server", "url"]).exits(4);
         assert!(url.stdout.is_empty() && url.stderr.contains("cargo xtask db server start"), "{}", url.stderr);
+        let url = private.db(&["url"]).exits(4);
+        assert!(url.stdout.is_empty() && url.stderr.contains("cargo xtask db server start"), "{}", url.stderr);
+        let wait = private.db(&["wait", "--timeout", "300ms"]).exits(4);
+        assert!(wait.stderr.contains("and still: the private server does not run"), "{}", wait.stderr);
+        assert!(!private.project.server_dir().exists(), "waiting creates nothing");
         let stop = private.db(&["server", "stop"]).ok();
         assert!(stop.stderr.contains("it does not run"), "{}", stop.stderr);
 
@@ -103,6 +108,9 @@ mod unix {
         let mut client = Database::parse(url.stdout.trim()).unwrap().connect().unwrap();
         assert_eq!(client.query_one("select count(*) from stairwell.ledger", &[]).unwrap().get::<_, i64>(0), 2);
         drop(client);
+        private.db(&["wait", "--for", "head"]).ok();
+        let same = Database::parse(private.db(&["url"]).ok().stdout.trim()).unwrap();
+        assert!(same == Database::parse(url.stdout.trim()).unwrap());
         let status = private.db(&["server", "status"]).ok();
         assert!(status.stdout.starts_with("running") && status.stdout.contains(url.stdout.trim()), "{}", status.stdout);
         let again = private.db(&["server", "start"]).ok();

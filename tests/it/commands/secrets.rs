@@ -16,7 +16,19 @@ crate::trials!(
 /// What stands for the secret in all of these.
 const SECRET: &str = "hunter2";
 
-const COMMANDS: [&[&str]; 6] = [&["up"], &["down"], &["redo"], &["status"], &["reset"], &["server", "status"]];
+const COMMANDS: [&[&str]; 11] = [
+    &["up"],
+    &["down"],
+    &["redo"],
+    &["status"],
+    &["current"],
+    &["history"],
+    &["show", "a"],
+    &["stamp", "head"],
+    &["repair"],
+    &["reset"],
+    &["server", "status"],
+];
 
 /// Every way to hand over the URL, with every command; the exit code must be one of these.
 #[track_caller]
@@ -105,14 +117,24 @@ fn a_password_with_unescaped_characters_is_never_taken_for_a_host_or_a_parameter
 fn a_url_in_the_wrong_place_is_not_repeated() -> Outcome {
     let case = Case::with(&[A])?;
     let url = "postgresql://u:hunter2@localhost/d";
-    for arguments in
-        [&["up", url][..], &["down", url], &["status", url], &["up", "--to", url], &["up", "--url", url], &[url]]
-    {
+    for arguments in [
+        &["up", url][..],
+        &["down", url],
+        &["status", url],
+        &["stamp", url],
+        &["show", url],
+        &["sql", url],
+        &["repair", url],
+        &["history", "--range", url],
+        &["up", "--to", url],
+        &["up", "--url", url],
+        &[url],
+    ] {
         let ran = case.db(arguments).exits(2);
         assert!(!ran.stderr.contains("hunter2") && !ran.stdout.contains("hunter2"), "{}", ran.stderr);
         assert!(ran.stderr.contains("`--database-url <URL>`"), "{}", ran.stderr);
     }
-    let ran = case.db(&["up", "many"]).exits(2);
+    let ran = case.db(&["up", "--tries", "many"]).exits(2);
     assert!(ran.stderr.contains("'many'"), "{}", ran.stderr);
     Ok(())
 }

@@ -153,7 +153,7 @@ fn a_database_that_does_not_exist_ends_with_4_and_says_how_to_create_it() -> Out
     let case = Case::with(&[A])?;
     let url = case.database.url().replace(case.database.database().name(), "not_there");
     let ran = xtask::run(xtask::db(case.workspace.path(), &["up"]).env("DATABASE_URL", &url)).exits(4);
-    for words in ["database \"not_there\" does not exist", "createdb not_there"] {
+    for words in ["database \"not_there\" does not exist", "cargo xtask db create"] {
         assert!(ran.stderr.contains(words), "{words} in {}", ran.stderr);
     }
     Ok(())

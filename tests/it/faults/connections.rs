@@ -162,7 +162,7 @@ fn refused_for_good(said: &mut Said) -> Result<(), Skip> {
     let as_role = Database::parse(&role.url(&database)).unwrap();
 
     let missing = database.database().with_name("no_such_database");
-    note(said, "a missing database", &fails_for_good(&missing), &["no_such_database", "createdb no_such_database"]);
+    note(said, "a missing database", &fails_for_good(&missing), &["no_such_database", "cargo xtask db create"]);
 
     let words = ["42501", "GRANT CREATE ON DATABASE"];
     note(said, "no right to create the ledger", &fails_for_good(&as_role), &words);

@@ -130,6 +130,11 @@ impl Cluster {
         self.port
     }
 
+    /// Where a program that came with the server is. (Debian's `psql` in `PATH` is a script that takes its time.)
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// The URL of a database of it, as its superuser.
     pub(crate) fn url(&self, database: &str) -> String {
         self.url_as("postgres", database)
@@ -156,11 +161,26 @@ impl Cluster {
 
     /// From now on everyone but its superuser is asked for a password.
     pub(crate) fn ask_for_passwords(&self) {
-        let rules = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        self.rules("host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
+    }
+
+    /// From now on these lines say who gets in (pg_hba.conf). Its superuser must, over 127.0.0.1.
+    pub(crate) fn rules(&self, rules: &str) {
         fs::write(self.data().join("pg_hba.conf"), rules).unwrap();
+        self.reload();
+    }
+
+    /// Makes it read its files again, and waits until it has.
+    pub(crate) fn reload(&self) {
+        let loaded = "SELECT pg_conf_load_time()";
+        let before = self.ask(loaded);
         self.ask("SELECT pg_reload_conf()");
-        // The signal is on its way to a process that is busy with other things.
-        thread::sleep(Duration::from_millis(200));
+        // A new session is a child of the process that reads them, and knows when that was.
+        let began = Instant::now();
+        while self.ask(loaded) == before {
+            assert!(began.elapsed() < PATIENCE, "the server does not reload:\n{}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn log(&self) -> String {

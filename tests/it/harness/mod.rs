@@ -1,9 +1,11 @@
 //! What the tests stand on.
 
 pub(crate) mod account;
+pub(crate) mod alembic;
 pub(crate) mod app;
 pub(crate) mod cluster;
 pub(crate) mod database;
+pub(crate) mod dump;
 pub(crate) mod files;
 pub(crate) mod pgbouncer;
 pub(crate) mod proxy;

@@ -25,8 +25,12 @@ pub(crate) struct PgBouncer {
 impl PgBouncer {
     /// Starts one and waits until it answers.
     pub(crate) fn before(database: &TestDatabase) -> Result<Self, Skip> {
+        Self::with(database.database(), "")
+    }
+
+    /// The same with these lines in its configuration.
+    pub(crate) fn with(at: &Database, lines: &str) -> Result<Self, Skip> {
         let program = program().ok_or_else(|| Skip("PgBouncer is not installed".to_owned()))?;
-        let at = database.database();
         let host = at.hosts().join(",");
         let account = if host.starts_with('/') { Account::owner_of(Path::new(&host))? } else { Account::find()? };
         let folder = tempfile::tempdir().unwrap();
@@ -37,7 +41,7 @@ impl PgBouncer {
         let configuration = folder.path().join("pgbouncer.ini");
         let text = format!(
             "[databases]\n* = host={host} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = trust\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 200\n",
+             auth_type = trust\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 200\n{lines}\n",
             at.port(),
             users.display()
         );

@@ -42,6 +42,16 @@ pub(crate) fn db(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// A script for bash in this folder, in which `cargo xtask …` is this `xtask` as well.
+pub(crate) fn shell(folder: &Path, script: &str) -> Command {
+    let mut command = Command::new("bash");
+    let cargo = format!("cargo() {{ shift; {ROLE}=1 \"$XTASK\" \"$@\"; }}");
+    command.arg("-c").arg(format!("{cargo}\n{script}")).current_dir(folder).stdin(Stdio::null());
+    clean(&mut command);
+    command.env("XTASK", std::env::current_exe().unwrap());
+    command
+}
+
 /// What coding agents set, one of which may run the tests.
 const AGENTS: [&str; 8] =
     ["AI_AGENT", "AGENT", "CLAUDECODE", "CODEX_THREAD_ID", "COPILOT_CLI", "CURSOR_AGENT", "GEMINI_CLI", "OPENCODE"];

@@ -1,4 +1,4 @@
-//! What keeps `reset`, `down` and `redo` from a database whose data matters.
+//! What keeps `reset`, `drop`, `down` and `redo` from a database whose data matters.
 //!
 //! Where it is not on this machine, or someone calls it production, they want its name: as `--confirm <name>`, or typed by a person. Only a
 //! person is asked. Variables that say otherwise are no proof of anything, so they can only take the question away, and never give leave.
@@ -16,8 +16,10 @@ use crate::terminal::say;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deed {
     Reset,
+    Drop,
     Down,
     Redo,
+    Stamp,
 }
 
 impl Deed {
@@ -25,7 +27,11 @@ impl Deed {
     fn would(self, database: &Database) -> String {
         match self {
             Self::Reset => format!("reset would drop {database} with all its data"),
+            Self::Drop => format!("drop would drop {database} with all its data"),
             Self::Down => format!("down would undo migrations of {database}, with the data in what they made"),
+            Self::Stamp => {
+                format!("stamp would take rows out of the ledger of {database}, with the scripts that it kept in them")
+            }
             Self::Redo => format!("redo would undo migrations of {database}, with the data in what they made"),
         }
     }
@@ -104,11 +110,35 @@ pub(super) fn pass(
     if let Some(silence) = nobody_to_ask(stdin().is_terminal(), variable) {
         return Err(refused(&would, &why, &silence, database.name()));
     }
-    say(&format!("{would}, and {why}.\nType its name to go on:"));
+    if read(&format!("{would}, and {why}.\nType its name to go on:")) == database.name() {
+        Ok(())
+    } else {
+        Err(wrong_name(database))
+    }
+}
+
+/// What came of a question.
+pub(super) enum Answer {
+    /// What was typed, without white space around it.
+    Said(String),
+    /// There is no person, and why.
+    NobodyToAsk(String),
+}
+
+/// Asks a person.
+pub(super) fn ask(question: &str) -> Answer {
+    match nobody_to_ask(stdin().is_terminal(), |name| std::env::var(name).ok()) {
+        Some(why) => Answer::NobodyToAsk(why),
+        None => Answer::Said(read(question)),
+    }
+}
+
+fn read(question: &str) -> String {
+    say(question);
     let mut typed = String::new();
-    // Nothing read is a wrong name.
+    // Nothing read is the answer of one who said nothing.
     let _ = stdin().lock().read_line(&mut typed);
-    if typed.trim() == database.name() { Ok(()) } else { Err(wrong_name(database)) }
+    typed.trim().to_owned()
 }
 
 fn reason(danger: &Danger) -> String {

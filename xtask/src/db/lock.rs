@@ -3,17 +3,38 @@
 use stairwell::lock::LOCK_FILE;
 use stairwell::{Findings, Inspection, Rule};
 
-use crate::cli::Lock;
 use crate::context::Context;
 use crate::db::lockfile;
 use crate::failure::{Failure, render_findings};
 use crate::terminal::{color, say, warn};
 
+const HELP: &str = "\
+`db up` locks what it applies, so this is needed only to lock without a database, to check in CI, and to take over a history.
+
+Examples:
+  cargo xtask db lock --check    in CI: is every migration locked, and none edited?
+  cargo xtask db lock --import   a history that another tool has applied so far";
+
+/// Bring `stairwell.lock` up to date without running anything
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Args {
+    /// Change nothing; exit with 3 if the lock is not up to date
+    #[arg(long, conflicts_with_all = ["import", "accept_changes"])]
+    check: bool,
+    /// Accept an existing history as it is: wrong order and duplicates are errors, style is a warning
+    #[arg(long)]
+    import: bool,
+    /// Accept edits, deletions and a changed order of what was locked. Databases that applied the old text will refuse the new
+    #[arg(long)]
+    accept_changes: bool,
+}
+
 /// How many warnings of an imported history are printed in full.
 const MOST_WARNINGS: usize = 5;
 
 /// What keeps the lock from being written, by what was asked for.
-fn refused(inspection: &Inspection, args: &Lock, committed: impl FnOnce() -> Option<String>) -> Findings {
+fn refused(inspection: &Inspection, args: &Args, committed: impl FnOnce() -> Option<String>) -> Findings {
     let mut findings: Vec<_> =
         inspection.defects().0.into_iter().filter(|finding| !(args.import && finding.rule.is_style())).collect();
     let policy = crate::context::LockPolicy::Update;
@@ -22,7 +43,7 @@ fn refused(inspection: &Inspection, args: &Lock, committed: impl FnOnce() -> Opt
     Findings(findings)
 }
 
-pub(super) fn run(context: &Context, args: &Lock) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let inspection = context.inspect()?;
     let path = context.folder().join(LOCK_FILE).display().to_string();
     if args.check {

@@ -36,6 +36,17 @@ pub(super) fn refused(
     Findings(inspection.lock_findings().filter(refuse).map(explain).collect())
 }
 
+/// The same, where an edit is why one comes. A lock that must not change would have to for it.
+pub(super) fn refused_but_for_edits(
+    inspection: &Inspection,
+    committed: impl FnOnce() -> Option<String>,
+    policy: LockPolicy,
+) -> Findings {
+    let mended = |rule| policy == LockPolicy::Update && rule == Rule::Edited;
+    let refused = refused(inspection, committed, policy).0.into_iter();
+    Findings(refused.filter(|finding| !mended(finding.rule)).collect())
+}
+
 /// The lines of the lock that a finding concerns.
 fn entries<'a>(inspection: &'a Inspection, finding: &'a Diagnostic) -> impl Iterator<Item = &'a Entry> {
     let lines = inspection.lock.iter().flat_map(Lock::entries);
@@ -82,7 +93,7 @@ pub(super) fn lock_after(
 }
 
 /// Locks what the database has exactly as the files are, and says so.
-fn lock_applied(
+pub(super) fn lock_applied(
     context: &Context,
     inspection: &Inspection,
     history: &History,

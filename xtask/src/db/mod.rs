@@ -1,20 +1,62 @@
 //! The commands, one a file.
 
+mod create;
+mod current;
 mod down;
+mod drop;
+mod dry_run;
 mod guard;
+mod history;
 mod lock;
 mod lockfile;
 mod new;
+mod rebase;
 mod recreate;
 mod redo;
+mod repair;
 mod reset;
 mod server;
+mod shell;
+mod show;
+mod sql;
+mod stamp;
 mod status;
 mod up;
+mod url;
+mod view;
+mod wait;
 
-use crate::cli::{Command, Db};
+use clap::Subcommand;
+
+use crate::cli::Db;
 use crate::context::Context;
 use crate::failure::Failure;
+
+/// The menu. What a command does, takes and says is in its file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    New(new::Args),
+    Up(up::Args),
+    Down(down::Args),
+    Redo(redo::Args),
+    Reset(reset::Args),
+    Status(status::Args),
+    Current(current::Args),
+    History(history::Args),
+    Show(show::Args),
+    Sql(sql::Args),
+    Stamp(stamp::Args),
+    Repair(repair::Args),
+    Lock(lock::Args),
+    Rebase(rebase::Args),
+    Wait(wait::Args),
+    Create(create::Args),
+    Drop(drop::Args),
+    Shell(shell::Args),
+    Url(url::Args),
+    #[command(subcommand)]
+    Server(server::Args),
+}
 
 /// Does what the command line says.
 pub(crate) fn run(db: Db) -> Result<(), Failure> {
@@ -25,8 +67,20 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Down(args) => down::run(&context, &args),
         Command::Redo(args) => redo::run(&context, &args),
         Command::Reset(args) => reset::run(&context, &args),
-        Command::Status => status::run(&context),
+        Command::Status(args) => status::run(&context, &args),
+        Command::Current(args) => current::run(&context, &args),
+        Command::History(args) => history::run(&context, &args),
+        Command::Show(args) => show::run(&context, &args),
+        Command::Sql(args) => sql::run(&context, &args),
+        Command::Stamp(args) => stamp::run(&context, &args),
+        Command::Repair(args) => repair::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
-        Command::Server(command) => server::run(&context, command),
+        Command::Rebase(args) => rebase::run(&context, &args),
+        Command::Wait(args) => wait::run(&context, &args),
+        Command::Create(args) => create::run(&context, &args),
+        Command::Drop(args) => drop::run(&context, &args),
+        Command::Shell(args) => shell::run(&context, &args),
+        Command::Url(args) => url::run(&context, &args),
+        Command::Server(args) => server::run(&context, args),
     }
 }

@@ -9,9 +9,30 @@ use jiff::tz::TimeZone;
 use stairwell::migration::{Direction, file_name};
 use stairwell::{Inspection, Version};
 
-use crate::cli::New;
 use crate::context::Context;
 use crate::failure::{Code, Failure};
+use crate::terminal::{print, say};
+
+const HELP: &str = "\
+The version is the UTC time, and later than the newest there is. Nothing is overwritten.
+
+The script runs in one transaction with its row in the ledger. In the comments at its top, one a line:
+  -- stairwell: no-transaction            one statement that cannot run in a transaction, such as
+                                          CREATE INDEX CONCURRENTLY
+  -- stairwell: irreversible <reason>     there is no way back; delete the down file
+  -- stairwell: destructive <reason>      it drops or overwrites data knowingly; without
+                                          this, an up script that does so is refused
+  -- stairwell: lock-timeout <duration>   how long a statement may wait for a lock, such as 30s
+  -- stairwell: allow <rule> <reason>     silences a rule in this script: `empty`,
+                                          `session-state`, `enum-value-used` or `opaque-sql`";
+
+/// Write a new migration: an up and a down file, ready to edit
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Args {
+    /// What it does, like `add_phone_to_users`; anything but letters and digits becomes `_`
+    name: String,
+}
 
 /// The longest name that is made, in bytes: it leaves room for version and ending in the 200 that a file's name may have.
 const LONGEST: usize = 150;
@@ -32,7 +53,7 @@ fn slug(text: &str) -> Option<String> {
 }
 
 /// The version of a migration that is made at this time: the time, or one more than the newest if that is later.
-fn next_version(now: Timestamp, newest: Option<Version>) -> Result<Version, Failure> {
+pub(super) fn next_version(now: Timestamp, newest: Option<Version>) -> Result<Version, Failure> {
     let now: u64 = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M%S").to_string().parse().unwrap_or(1);
     let number = newest.map_or(now, |newest| now.max(newest.get().saturating_add(1)));
     Version::new(number).map_err(|error| {
@@ -64,7 +85,7 @@ fn template(id: &str, direction: Direction) -> String {
     }
 }
 
-pub(super) fn run(context: &Context, args: &New) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let folder = context.folder();
     let name = slug(&args.name).ok_or_else(|| {
         Failure::new(
@@ -93,14 +114,14 @@ pub(super) fn run(context: &Context, args: &New) -> Result<(), Failure> {
         written.push(path);
     }
     for path in &written {
-        println!("{}", path.display());
+        print(format_args!("{}\n", path.display()))?;
     }
-    crate::terminal::say("Write the SQL into both, then apply them with: cargo xtask db up");
+    say("Write the SQL into both, then apply them with: cargo xtask db up");
     Ok(())
 }
 
 /// Keeps other `db new` of this folder waiting until the file is dropped. The folder itself is locked, which leaves nothing in it.
-fn lock(folder: &Path) -> Option<File> {
+pub(super) fn lock(folder: &Path) -> Option<File> {
     let folder = File::open(folder).ok()?;
     fs4::FileExt::lock(&folder).ok()?;
     Some(folder)

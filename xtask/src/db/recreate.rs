@@ -77,14 +77,7 @@ impl Setting {
 impl Existing {
     /// What there is, or `None` if there is no such database. It refuses where the database could not be made again.
     pub(super) fn look(database: &Database) -> Result<Option<Self>, Failure> {
-        if ["postgres", "template0", "template1"].contains(&database.name()) {
-            return Err(Failure::new(
-                Code::Refused,
-                format!(
-                    "{database} belongs to the server itself and is not dropped\n  = help: give your project a database of its own"
-                ),
-            ));
-        }
+        refuse_servers_own(database)?;
         let mut client = maintenance(database)?;
         check_rights(&mut client, database)?;
         let name = database.name();
@@ -112,6 +105,19 @@ impl Existing {
             |setting: &&Setting| setting.role.is_none() && setting.name.eq_ignore_ascii_case("stairwell.environment");
         self.settings.iter().find(is_it).map(|setting| setting.value.as_str())
     }
+}
+
+/// Tools expect these to be there.
+pub(super) fn refuse_servers_own(database: &Database) -> Result<(), Failure> {
+    if !["postgres", "template0", "template1"].contains(&database.name()) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::Refused,
+        format!(
+            "{database} belongs to the server itself and is not dropped\n  = help: give your project a database of its own"
+        ),
+    ))
 }
 
 /// The role must be able to drop the database and to make it again, before anything is dropped.
@@ -161,7 +167,7 @@ fn grant_statements(database: &str, owner: &str, grants: &[(Option<String>, Stri
 }
 
 /// Connects to another database of the server: nobody can drop the one that they are in.
-fn maintenance(database: &Database) -> Result<Client, Failure> {
+pub(super) fn maintenance(database: &Database) -> Result<Client, Failure> {
     let mut last = None;
     for name in ["postgres", "template1"] {
         match database.with_name(name).connect() {
@@ -226,20 +232,20 @@ pub(super) fn recreate(database: &Database, existing: Option<&Existing>) -> Resu
     ))
 }
 
-fn unseen(error: &postgres::Error) -> Failure {
+pub(super) fn unseen(error: &postgres::Error) -> Failure {
     Failure::new(Code::Failed, format!("looking at the database failed, and nothing was done: {}", message(error)))
 }
 
-fn message(error: &postgres::Error) -> String {
+pub(super) fn message(error: &postgres::Error) -> String {
     let server = error.as_db_error().map(|e| format!("{} (SQLSTATE {})", e.message(), e.code().code()));
     server.unwrap_or_else(|| error.to_string())
 }
 
-fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

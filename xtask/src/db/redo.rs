@@ -1,32 +1,64 @@
 //! `db redo`: undoes and applies again, for a migration that is still being written.
 
-use stairwell::Rule;
+use std::num::NonZeroUsize;
+
+use stairwell::Target;
 use stairwell::migration::Direction;
 
-use crate::cli::Redo;
-use crate::context::{Context, LockPolicy};
+use crate::context::Context;
 use crate::db::guard::{self, Deed};
 use crate::db::{lockfile, up::migrator};
 use crate::failure::Failure;
+use crate::options::{Confirm, Locked, Patience};
+use crate::spelling::{Place, Spelling};
 use crate::terminal::{Steps, say, warn};
 
-pub(super) fn run(context: &Context, args: &Redo) -> Result<(), Failure> {
+const HELP: &str = "\
+For a migration that you are still writing: what was applied is undone by the down script of that time, then the files are applied \
+and locked as they are now. Rows that the down script drops are gone.
+
+Examples:
+  cargo xtask db redo                      the newest
+  cargo xtask db redo --to 20261121093000  everything from that version on, and it as well; its name will do";
+
+/// Undo and apply again, after an edit that has not left this machine
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Args {
+    /// How many to undo and apply again
+    #[arg(default_value = "1")]
+    count: NonZeroUsize,
+    /// Everything from this migration on, and it as well: a version, the beginning of one, or a name
+    #[arg(long, value_name = "MIGRATION", conflicts_with = "count")]
+    to: Option<Place>,
+    #[command(flatten)]
+    patience: Patience,
+    #[command(flatten)]
+    confirm: Confirm,
+    #[command(flatten)]
+    locked: Locked,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let policy = context.lock_policy(args.locked);
     let inspection = context.inspect()?;
     let mut findings = inspection.defects();
-    // An edit is why one comes here; under --locked the lock would have to change for it.
-    let refused = lockfile::refused(&inspection, || context.committed_lock(), policy);
-    let mended = |rule| policy == LockPolicy::Update && rule == Rule::Edited;
-    findings.0.extend(refused.0.into_iter().filter(|finding| !mended(finding.rule)));
+    findings.0.extend(lockfile::refused_but_for_edits(&inspection, || context.committed_lock(), policy).0);
     if !findings.0.is_empty() {
         return Err(findings.into());
     }
     let database = context.database()?;
     guard::pass(Deed::Redo, &database, args.confirm.name(), || guard::mark(&database))?;
+    let mut migrator = args.patience.of(migrator(&inspection));
+    let target = match &args.to {
+        None => Target::Steps(args.count),
+        Some(place) => Spelling::At(place.clone())
+            .target(Direction::Down, inspection.set(), || Ok(migrator.history(&database)?))?,
+    };
     warn(&inspection);
     let mut steps = Steps::new();
-    let mut migrator = args.patience.of(migrator(&inspection)).on_event(|event| steps.show(event));
-    let outcome = migrator.redo(&database, args.target());
+    let mut migrator = migrator.on_event(|event| steps.show(event));
+    let outcome = migrator.redo(&database, target);
     let report = lockfile::lock_after(context, &inspection, policy, || migrator.history(&database), outcome);
     drop(migrator);
     drop(steps);

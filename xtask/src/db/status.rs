@@ -2,29 +2,107 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use stairwell::migration::{Migration, Script};
 use stairwell::postgres::{Standing, Status, StatusRow};
 use stairwell::{Inspection, Rule};
 
 use crate::context::Context;
 use crate::db::up::migrator;
-use crate::failure::Failure;
-use crate::terminal::{color, say};
+use crate::db::view::{Name, View, readable};
+use crate::failure::{Code, Failure};
+use crate::json;
+use crate::options::{Format, Output};
+use crate::terminal::print;
 
-pub(super) fn run(context: &Context) -> Result<(), Failure> {
-    let inspection = context.inspect()?;
-    let defects = inspection.defects();
-    if !defects.0.is_empty() {
-        // What is broken cannot stand in the table, and must not be missing without a word.
-        say(&crate::failure::render_findings(&defects, color()));
-    }
+const HELP: &str = "\
+It creates nothing, and needs no more than SELECT on the ledger.
+
+  applied       as it is here
+  pending       to be applied by the next `db up`
+  EDITED        its up file was edited after it was applied here; `db up` says what to do
+  MISSING       applied here, and its file is gone
+  OUT OF ORDER  not applied, and older than one that is
+  UNFINISHED    a script outside of a transaction is running, or was interrupted; `db up` goes on with it
+
+Exit codes:
+  0  done; with --check: everything here is applied as it is, and nothing else
+  1  with --check: something is pending, or else not as it should be";
+
+/// Show what is applied and what is pending
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Args {
+    /// For CI: end with 1 unless all is applied, and nothing is edited, missing or unfinished
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    database: String,
+    at_head: bool,
+    migrations: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    name: Name,
+    state: &'static str,
+    applied_at: Option<&'a str>,
+    irreversible: Option<&'a str>,
+    remarks: Vec<String>,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
+    let view = View::of(context)?;
     let database = context.database()?;
-    let status = migrator(&inspection).status(&database)?;
-    print!("{}", table(&database.to_string(), &status, &inspection));
-    if defects.0.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::new(crate::failure::Code::Files, "some files are left out above, because they are not in order"))
+    let status = migrator(&view.inspection).status(&database)?;
+    let place = database.to_string();
+    match args.output.format() {
+        Format::Text => print(table(&place, &status, &view.inspection))?,
+        Format::Json => json::print("status", &document(place, &status, &view.inspection))?,
+    }
+    view.end()?;
+    if args.check && !status.is_at_head() {
+        return Err(Failure::new(Code::Failed, format!("{database} is not at head: {}", status.summary())));
+    }
+    Ok(())
+}
+
+fn document<'a>(database: String, status: &'a Status, inspection: &Inspection) -> Document<'a> {
+    let row = |row: &'a StatusRow| Row {
+        name: Name::of_id(row.version, &row.id),
+        state: state(row.standing),
+        applied_at: row.applied_at.as_deref(),
+        irreversible: row.irreversible.as_deref(),
+        remarks: remarks(row, inspection),
+    };
+    Document { database, at_head: status.is_at_head(), migrations: status.rows.iter().map(row).collect() }
+}
+
+/// How JSON calls it, here and in the other commands.
+pub(super) fn state(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Applied => "applied",
+        Standing::CommentEdited => "comment_edited",
+        Standing::Edited => "edited",
+        Standing::Missing => "missing",
+        Standing::Pending => "pending",
+        Standing::OutOfOrder => "out_of_order",
+        _ => "unfinished",
+    }
+}
+
+/// How a person reads it: what needs one is in capitals.
+pub(super) fn word(standing: Standing) -> String {
+    match standing {
+        Standing::Applied | Standing::CommentEdited | Standing::Pending => standing.to_string(),
+        other => other.to_string().to_uppercase(),
     }
 }
 
@@ -33,33 +111,33 @@ fn table(database: &str, status: &Status, inspection: &Inspection) -> String {
     let mut out = format!("{database}\n");
     let width = status.rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
     for row in &status.rows {
-        let when = row.applied_at.as_deref().map(|at| format!("  {at} UTC")).unwrap_or_default();
-        let line = format!("  {:<12} {:<width$}{when}{}", word(row.standing), row.id, remarks(row, inspection));
+        let when = row.applied_at.as_deref().map(|at| format!("  {}", readable(at))).unwrap_or_default();
+        let mut said = remarks(row, inspection);
+        said.extend(row.irreversible.as_ref().map(|reason| format!("irreversible: {reason}")));
+        let said = if said.is_empty() { String::new() } else { format!("  ({})", said.join("; ")) };
+        let line = format!("  {:<12} {:<width$}{when}{said}", word(row.standing), row.id);
         // Writing to a String does not fail.
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    let _ = writeln!(out, "{}", summary(status));
+    let _ = writeln!(out, "{}", status.summary());
     out
 }
 
-fn word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Applied | Standing::CommentEdited => "applied",
-        Standing::Edited => "EDITED",
-        Standing::Missing => "MISSING",
-        Standing::Pending => "pending",
-        Standing::OutOfOrder => "OUT OF ORDER",
-        _ => "UNFINISHED",
-    }
-}
-
-fn remarks(row: &StatusRow, inspection: &Inspection) -> String {
+/// What is to be said about its files.
+fn remarks(row: &StatusRow, inspection: &Inspection) -> Vec<String> {
     let mut remarks = Vec::new();
     if row.standing == Standing::CommentEdited {
         remarks.push("comments edited since".to_owned());
     }
-    let files: Vec<_> =
-        inspection.set().get(row.version).into_iter().flat_map(Migration::scripts).map(Script::path).collect();
+    if let Some(migration) = inspection.set().get(row.version) {
+        remarks.extend(lock_remarks(migration, inspection).into_iter().map(str::to_owned));
+    }
+    remarks
+}
+
+/// How its files stand to the lock, where they are not as it has them.
+pub(super) fn lock_remarks(migration: &Migration, inspection: &Inspection) -> Vec<&'static str> {
+    let files: Vec<_> = migration.scripts().map(Script::path).collect();
     let concerned = inspection.lock_findings().filter(|f| f.path.as_deref().is_some_and(|path| files.contains(&path)));
     let mut lock: Vec<_> = concerned
         .map(|finding| match finding.rule {
@@ -69,21 +147,5 @@ fn remarks(row: &StatusRow, inspection: &Inspection) -> String {
         })
         .collect();
     lock.dedup();
-    remarks.extend(lock.into_iter().map(str::to_owned));
-    if let Some(reason) = &row.irreversible {
-        remarks.push(format!("irreversible: {reason}"));
-    }
-    if remarks.is_empty() { String::new() } else { format!("  ({})", remarks.join("; ")) }
-}
-
-fn summary(status: &Status) -> String {
-    let applied = status.count(Standing::Applied) + status.count(Standing::CommentEdited);
-    let mut parts = vec![format!("{applied} applied"), format!("{} pending", status.count(Standing::Pending))];
-    for standing in [Standing::Edited, Standing::Missing, Standing::OutOfOrder, Standing::Unfinished] {
-        match status.count(standing) {
-            0 => {}
-            count => parts.push(format!("{count} {}", word(standing).to_lowercase())),
-        }
-    }
-    parts.join(", ")
+    lock
 }

@@ -4,13 +4,62 @@ use stairwell::migration::Direction;
 use stairwell::postgres::{Ahead, Database, Migrator};
 use stairwell::{Inspection, OutOfOrder, Rule, Target};
 
-use crate::cli::Up;
 use crate::context::{Context, LockPolicy};
-use crate::db::lockfile;
+use crate::db::dry_run::DryRun;
+use crate::db::{dry_run, lockfile};
 use crate::failure::Failure;
+use crate::options::{Locked, Patience, Single};
+use crate::spelling::{Place, Spelling};
 use crate::terminal::{Steps, say, warn};
 
-pub(super) fn run(context: &Context, args: &Up) -> Result<(), Failure> {
+const HELP: &str = "\
+Each migration and its row in the ledger commit together, so an interrupted run leaves whole migrations and is simply run again. \
+Of two runs at once one waits for the other.
+
+Examples:
+  cargo xtask db up                 everything, as `db up head`
+  cargo xtask db up 1               only the next one, as `db up +1`
+  cargo xtask db up 20261121093000  up to that version and with it; its name will do, too
+  cargo xtask db up --locked        as in CI: fails if something is not locked
+  cargo xtask db up --dry-run       what it would do
+  cargo xtask db up --check-only    does it in one transaction, and rolls that back";
+
+/// Apply what is pending, and lock it
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Args {
+    /// How far: a number of migrations (`2` or `+2`), a version or the beginning of one (five digits or more), a name, or `head`
+    /// [default: `head`]
+    #[arg(value_name = "TARGET", allow_negative_numbers = true)]
+    target: Option<Spelling>,
+    /// Apply up to this migration, and it as well; every number is a version here
+    #[arg(long, value_name = "MIGRATION", conflicts_with = "target")]
+    to: Option<Place>,
+    #[command(flatten)]
+    dry_run: DryRun,
+    /// Try it in one transaction that is rolled back. Locks are kept until its end, so not where people work; sequences, and
+    /// what scripts do outside of the database, are not rolled back
+    #[arg(long, conflicts_with_all = ["dry_run", "json", "single_transaction"])]
+    check_only: bool,
+    /// Also apply a pending migration that is older than the newest applied one
+    #[arg(long)]
+    allow_out_of_order: bool,
+    #[command(flatten)]
+    single: Single,
+    #[command(flatten)]
+    patience: Patience,
+    #[command(flatten)]
+    locked: Locked,
+}
+
+impl Args {
+    fn spelling(&self) -> Spelling {
+        let to = self.to.clone().map(Spelling::At);
+        to.or_else(|| self.target.clone()).unwrap_or(Spelling::Head)
+    }
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let order = if args.allow_out_of_order { OutOfOrder::Allow } else { OutOfOrder::Refuse };
     let policy = context.lock_policy(args.locked);
     // While the files are read. What is wrong with the database is said after what is wrong with them.
@@ -18,8 +67,15 @@ pub(super) fn run(context: &Context, args: &Up) -> Result<(), Failure> {
     let inspection = checked(context, policy, order)?;
     let database = context.database()?;
     let migrator = args.patience.of(migrator(&inspection)).transactions(args.single.transactions()).out_of_order(order);
-    let migrator = ahead.into_iter().fold(migrator, Migrator::ahead);
-    apply(context, &inspection, &database, policy, migrator, args.target())
+    let mut migrator = ahead.into_iter().fold(migrator, Migrator::ahead);
+    let target = args.spelling().target(Direction::Up, inspection.set(), || Ok(migrator.history(&database)?))?;
+    if let Some(format) = args.dry_run.format() {
+        dry_run::print("up", &mut migrator, &database, Direction::Up, target, format)
+    } else if args.check_only {
+        dry_run::try_out(&mut migrator, &database, target)
+    } else {
+        apply(context, &inspection, &database, policy, migrator, target)
+    }
 }
 
 /// The set, if nothing keeps it from being run.

@@ -1,0 +1,5 @@
+-- stairwell: destructive drops answers and questions with all their rows
+
+DROP TABLE answers;
+
+DROP TABLE questions;

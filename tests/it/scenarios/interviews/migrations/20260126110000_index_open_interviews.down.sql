@@ -1,0 +1,3 @@
+-- stairwell: no-transaction
+
+DROP INDEX CONCURRENTLY interviews_planned_idx;

@@ -1,0 +1,88 @@
+//! `db current`: the newest applied migration.
+
+use serde::Serialize;
+use stairwell::postgres::{Standing, Status};
+
+use crate::context::Context;
+use crate::db::up::migrator;
+use crate::db::view::{Name, View};
+use crate::failure::{Code, Failure};
+use crate::json;
+use crate::options::{Format, Output};
+use crate::terminal::{print, say};
+
+const HELP: &str = "\
+It prints one line, such as `20261121093000_create_users (head)`, and nothing where no migration is applied. It creates nothing, and \
+needs no more than SELECT on the ledger.
+
+Exit codes:
+  0  done; with --check: the database is at head
+  1  with --check: it is not";
+
+/// Print the newest applied migration
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(crate) struct Args {
+    /// End with 1 unless everything here is applied as it is, and nothing else
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Document {
+    database: String,
+    current: Option<Name>,
+    head: Option<Name>,
+    at_head: bool,
+    pending: usize,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
+    let view = View::of(context)?;
+    let database = context.database()?;
+    let mut migrator = migrator(&view.inspection);
+    let history = migrator.history(&database)?;
+    let set = view.inspection.set();
+    let status = Status::of(set, &history);
+    let newest = history.newest_applied();
+    let at_head = status.is_at_head();
+    match args.output.format() {
+        Format::Json => json::print(
+            "current",
+            &Document {
+                database: database.to_string(),
+                current: newest.map(|row| Name::new(row.version, &row.name)),
+                head: set.head().map(|migration| Name::new(migration.version, migration.name())),
+                at_head,
+                pending: status.count(Standing::Pending),
+            },
+        )?,
+        Format::Text => match newest {
+            Some(row) => print(format_args!("{}{}\n", row.id(), mark(&status, row.version, at_head)))?,
+            None => say(&format!("nothing is applied to {database}")),
+        },
+    }
+    view.end()?;
+    if args.check && !at_head {
+        return Err(Failure::new(
+            Code::Failed,
+            format!("{database} is not at head: {}\n  = help: `cargo xtask db status` shows all", status.summary()),
+        ));
+    }
+    Ok(())
+}
+
+/// What is worth knowing about it at once.
+fn mark(status: &Status, newest: stairwell::Version, at_head: bool) -> &'static str {
+    let missing = |row: &&stairwell::postgres::StatusRow| row.version == newest && row.standing == Standing::Missing;
+    if at_head {
+        " (head)"
+    } else if status.rows.iter().any(|row| missing(&row)) {
+        " (not here)"
+    } else {
+        ""
+    }
+}
