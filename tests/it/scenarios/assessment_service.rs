@@ -6,6 +6,7 @@ use crate::commands::case::at_once;
 use crate::harness::Outcome;
 use crate::harness::app::{App, command, migrate};
 use crate::harness::database::TestDatabase;
+use crate::harness::pgbouncer::PgBouncer;
 
 crate::trials!(
     nine_tables_come_and_go_and_come_again,
@@ -16,6 +17,7 @@ crate::trials!(
     its_help_says_what_it_needs,
     an_assessment_is_written_sat_graded_and_logged,
     what_cannot_be_done_is_answered_in_json_without_sql,
+    behind_a_pooler_requests_work_and_migrations_go_past_it,
     a_database_that_goes_away_is_answered_with_503_and_comes_back,
 );
 
@@ -304,6 +306,36 @@ fn what_cannot_be_done_is_answered_in_json_without_sql() -> Outcome {
     }
     // What was not done is not in the log either.
     assert_eq!(database.ask("SELECT count(*) FROM audit_logs"), before);
+    Ok(())
+}
+
+/// As hosts of databases have it: two URLs. Of the migrations one cannot go through the pooler.
+fn behind_a_pooler_requests_work_and_migrations_go_past_it() -> Outcome {
+    let database = TestDatabase::new()?;
+    let pooler = PgBouncer::before(&database)?;
+    let app = App::start(command(None, pooler.url(), &[]).env("STAIRWELL_RETRY", "1"));
+    let health = app.health("degraded");
+    assert!(health["reason"].as_str().unwrap().contains("is behind a pooler"), "{health}");
+    drop(app);
+    let app = App::start(command(None, pooler.url(), &[]).env("DATABASE_MIGRATION_URL", database.url()));
+    app.health("ready");
+    app.line("Serving requests");
+    let (organization, ..) = people(&app);
+    // Many clients of the pool, on its two connections to the server, each with statements of its own.
+    let users = format!("/organizations/{organization}/users");
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            let (app, users) = (&app, &users);
+            scope.spawn(move || {
+                for n in 0..10 {
+                    let user = json!({ "email": format!("{client}.{n}@acme.example"), "display_name": "x", "role": "candidate" });
+                    app.post(users, &user).is(201);
+                    app.get(users).is(200);
+                }
+            });
+        }
+    });
+    assert_eq!(app.get(&users).is(200).as_array().unwrap().len(), 82);
     Ok(())
 }
 
