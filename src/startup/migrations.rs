@@ -106,7 +106,7 @@ impl Startup {
     pub fn begin(self, database: &Database) -> Migrations {
         let health = Health {
             condition: Condition::Starting,
-            reason: Some("the migrations have not been looked at yet".to_owned()),
+            reason: Some("the first try is under way".to_owned()),
             current: None,
             expected: self.set.head().map(|head| head.id().to_owned()),
             pending: self.set.migrations().len(),
@@ -242,12 +242,7 @@ impl Worker {
         }
         let (began, mut failures, mut said) = (Instant::now(), 0, None);
         loop {
-            self.state.send_modify(|state| {
-                state.health.attempts += 1;
-                if state.started.is_none() {
-                    state.health.reason = Some("the first try is under way".to_owned());
-                }
-            });
+            self.state.send_modify(|state| state.health.attempts += 1);
             let outcome = self.job.attempt();
             let error = match outcome.result {
                 Ok(applied) => return self.succeeded(applied, failures, outcome.standing.unwrap_or_default()),
