@@ -105,6 +105,11 @@ impl Applied {
     pub fn id(&self) -> String {
         format!("{}_{}", self.version, self.name)
     }
+
+    /// As its files are called in this set, which may have zeros before the version; where it is not in there, as [`id`](Self::id).
+    pub fn id_in(&self, set: &MigrationSet) -> String {
+        set.get(self.version).map_or_else(|| self.id(), |migration| migration.id().to_owned())
+    }
 }
 
 /// What a database says has been applied, oldest version first.

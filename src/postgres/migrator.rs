@@ -305,7 +305,8 @@ impl<'a> Migrator<'a> {
         let error = |kind| RunError::unplanned(kind, Direction::Up);
         let mut run = Run::open(self, database, Direction::Up, Columns::Plan).map_err(error)?;
         let outcome = run.amend(why, decide).map_err(error)?;
-        Ok((outcome, run.history().newest_applied().map(Applied::id)))
+        let newest = run.history().newest_applied().cloned();
+        Ok((outcome, newest.map(|row| row.id_in(&self.set))))
     }
 
     /// Runs what is pending, up to the target, in one transaction that is rolled back. What cannot be rolled back is left out and named.

@@ -153,7 +153,7 @@ impl<'a, 'l> Run<'a, 'l> {
         let (done, total, direction, transactions) =
             (self.done, self.total, self.direction, self.migrator.transactions);
         match outcome {
-            Ok(()) => Ok(Report { done, head: self.history.newest_applied().map(Applied::id) }),
+            Ok(()) => Ok(Report { done, head: self.history.newest_applied().map(|row| row.id_in(set)) }),
             Err(kind) => {
                 Err(RunError { done: done.len(), total, transactions, ..RunError::unplanned(kind, direction) })
             }

@@ -17,10 +17,10 @@ crate::trials!(
     a_project_of_alembic_is_brought_over
 );
 
-/// The two snippets in bash of a guide: one for the files, one for each database.
-fn snippets(guide: &str) -> [&str; 2] {
+/// The snippets in bash of a guide: the first is for the files, the last for each database.
+fn snippets<const N: usize>(guide: &str) -> [&str; N] {
     let blocks: Vec<_> = guide.split("\n```").filter_map(|block| block.strip_prefix("bash\n")).collect();
-    blocks.try_into().unwrap_or_else(|blocks: Vec<_>| panic!("{} snippets in bash, and not 2", blocks.len()))
+    blocks.try_into().unwrap_or_else(|blocks: Vec<_>| panic!("{} snippets in bash, and not {N}", blocks.len()))
 }
 
 /// A database that a tool has migrated, and a workspace with the migrations folder of that tool in it.
@@ -242,7 +242,7 @@ fn a_project_of_alembic_is_brought_over() -> Outcome {
     }
     alembic.run(project.case.workspace.path(), &project.live, &["upgrade", "head"]).ok();
 
-    let [files, database] = snippets(include_str!("../../docs/from-alembic.md"));
+    let [files, baseline, database] = snippets(include_str!("../../docs/from-alembic.md"));
     let script = format!("alembic() {{ \"$PYTHON\" -m alembic \"$@\"; }}\n{files}");
     project.snippet(&script, |command| {
         command.env("PYTHON", alembic.python());
@@ -267,5 +267,11 @@ fn a_project_of_alembic_is_brought_over() -> Outcome {
     let status = project.snippet(database, |_| {});
     assert!(status.stdout.contains("6 applied, 0 pending"), "{}", status.stdout);
     project.is_brought_over(&["alembic_version"]);
+
+    let anew = Project { case: Case::with(&[])?, live: project.live };
+    anew.snippet(baseline, |_| {});
+    assert_eq!(anew.files(), ["0001_baseline.up.sql", "stairwell.lock"]);
+    anew.live(&["stamp", "head", "--purge"]).ok();
+    anew.is_brought_over(&["alembic_version"]);
     Ok(())
 }

@@ -10,8 +10,9 @@ use stairwell::{MigrationSet, Target, Version};
 
 use crate::failure::{Code, Failure};
 
-/// A number with up to so many digits counts migrations; a longer one is a version, or the beginning of one. With `--to`, every number is.
-const COUNT_DIGITS: usize = 4;
+/// A number with up to so many digits counts migrations. One that is longer, or begins with a zero, is a version or the beginning of one; with
+/// `--to`, every number is.
+const COUNT_DIGITS: usize = 3;
 
 /// A target on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,8 @@ impl FromStr for Spelling {
         let text = text.trim();
         let number =
             |digits: &str| digits.parse::<NonZeroUsize>().map_err(|_| "a number of migrations is 1 or more".to_owned());
-        let is_count = |text: &str| text.len() <= COUNT_DIGITS && is_digits(text);
+        let is_count =
+            |text: &str| text.len() <= COUNT_DIGITS && is_digits(text) && (text.len() == 1 || !text.starts_with('0'));
         match text {
             "head" | "heads" => Ok(Self::Head),
             "base" => Ok(Self::Base),
@@ -94,22 +96,34 @@ impl fmt::Display for Spelling {
 impl Place {
     /// The migration that is meant; `None` where an offset leads to before the first.
     pub(crate) fn find(&self, set: &MigrationSet, history: &History) -> Result<Option<Version>, Failure> {
-        let found = resolve(&self.text, set, history).map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
-        if self.offset == 0 {
-            return Ok(Some(found));
-        }
         let all = set.migrations();
         let beyond = || {
             Failure::new(
                 Code::Usage,
-                format!("there is no migration {:+} from {found}: the line has {} of them", self.offset, all.len()),
+                format!(
+                    "there is no migration {:+} from {}: the line has {} of them",
+                    self.offset,
+                    self.text,
+                    all.len()
+                ),
             )
         };
-        let at = all.iter().position(|migration| migration.version == found).ok_or_else(beyond)?;
-        match at.checked_add_signed(self.offset) {
-            Some(at) => all.get(at).map(|migration| Some(migration.version)).ok_or_else(beyond),
-            // One before the first is base; further is nowhere.
-            None if at.checked_add_signed(self.offset + 1).is_some() => Ok(None),
+        // How many of the line lie up to it.
+        let count = match self.text.as_str() {
+            "head" => all.len(),
+            "base" => 0,
+            text => {
+                let found =
+                    resolve(text, set, history).map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
+                if self.offset == 0 {
+                    return Ok(Some(found));
+                }
+                all.iter().position(|migration| migration.version == found).ok_or_else(beyond)? + 1
+            }
+        };
+        match count.checked_add_signed(self.offset) {
+            Some(0) => Ok(None),
+            Some(count) => all.get(count - 1).map(|migration| Some(migration.version)).ok_or_else(beyond),
             None => Err(beyond()),
         }
     }
@@ -134,9 +148,14 @@ impl Spelling {
             )
         };
         match (self, direction) {
-            (Self::Count(n), _) | (Self::Forward(n), Direction::Up) | (Self::Back(n), Direction::Down) => {
-                Ok(Target::Steps(*n))
+            (Self::Count(n), _) => Ok(Target::Steps(*n)),
+            // As Alembic: whoever says how far knows where the database is, or is mistaken.
+            (Self::Forward(n), Direction::Up) => {
+                let history = history()?;
+                let pending = set.migrations().iter().filter(|m| history.get(m.version).is_none()).count();
+                self.enough(*n, pending, "pending", "up head")
             }
+            (Self::Back(n), Direction::Down) => self.enough(*n, history()?.rows.len(), "applied", "down base"),
             (Self::Head, Direction::Up) => Ok(Target::Head),
             (Self::Base, Direction::Down) => Ok(Target::Base),
             (Self::Forward(n) | Self::Back(n), _) => Err(wrong_way(&n.to_string())),
@@ -156,6 +175,25 @@ impl Spelling {
                 Ok(found.map_or(Target::Base, Target::Version))
             }
         }
+    }
+
+    /// So many steps, if there are as many.
+    fn enough(&self, steps: NonZeroUsize, there: usize, what: &str, all: &str) -> Result<Target, Failure> {
+        if steps.get() <= there {
+            return Ok(Target::Steps(steps));
+        }
+        let there = match there {
+            0 => format!("none is {what}"),
+            1 => format!("1 is {what}"),
+            more => format!("{more} are {what}"),
+        };
+        Err(Failure::new(
+            Code::Usage,
+            format!(
+                "`{self}` goes too far: {there}\n  \
+                 = help: without the sign it goes as far as it can; `cargo xtask db {all}` means all"
+            ),
+        ))
     }
 
     /// A point of the line; `None` is base.
@@ -227,8 +265,10 @@ mod tests {
             (up, "b", version(20_260_202_000_000)),
             (up, "202601+1", version(20_260_202_000_000)),
             (up, "c-1", version(20_260_202_000_000)),
+            (up, "head-1", version(20_260_202_000_000)),
+            (up, "base+1", version(20_260_101_000_000)),
+            (up, "head+0", version(20_260_303_000_000)),
             (down, "base", Target::Base),
-            (down, "-1", steps(1)),
             (down, "1", steps(1)),
             (down, "a", version(20_260_101_000_000)),
             (down, "b-2", Target::Base),
@@ -247,8 +287,11 @@ mod tests {
             (up, "-1"),
             (down, "head"),
             (down, "+1"),
+            (up, "+4"),
+            (down, "-1"),
+            (up, "head+1"),
             (up, "2026"),
-            (up, "20260"),
+            (up, "0007"),
             (up, "nope"),
             (down, "nope"),
             (up, "c+1"),
@@ -258,12 +301,7 @@ mod tests {
             (up, "-x"),
             (up, ""),
         ];
-        // Four digits count.
-        assert_eq!(target("2026", up), Ok(Target::Steps(NonZeroUsize::new(2026).unwrap())));
-        let said = wrong
-            .iter()
-            .filter(|(_, text)| *text != "2026")
-            .map(|(direction, text)| format!("{direction:?} {text:?}\n{}\n", target(text, *direction).unwrap_err()));
+        let said = wrong.iter().map(|(way, text)| format!("{way:?} {text:?}\n{}\n", target(text, *way).unwrap_err()));
         insta::assert_snapshot!(said.collect::<String>());
     }
 }

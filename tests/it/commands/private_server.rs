@@ -113,6 +113,10 @@ mod unix {
         assert!(same == Database::parse(url.stdout.trim()).unwrap());
         let status = private.db(&["server", "status"]).ok();
         assert!(status.stdout.starts_with("running") && status.stdout.contains(url.stdout.trim()), "{}", status.stdout);
+        let json = private.db(&["server", "status", "--json"]).ok().stdout;
+        for field in ["\"state\": \"running\"".to_owned(), format!("\"url\": \"{}\"", url.stdout.trim())] {
+            assert!(json.contains(&field), "{field} in {json}");
+        }
         let again = private.db(&["server", "start"]).ok();
         assert_eq!(again.stdout, url.stdout, "the one that runs is found");
 

@@ -8,19 +8,21 @@ crate::trials!(
     the_beginning_of_a_version_and_a_name_will_do,
     a_long_number_is_a_version_and_never_a_count,
     a_target_that_makes_no_sense_changes_nothing,
+    zeros_before_a_version_stay,
 );
 
 fn alembics_spellings_go_where_alembic_goes() -> Outcome {
     let case = Case::with(&[A, B, C])?;
-    let steps: [(&[&str], &[&str]); 9] = [
+    let steps: [(&[&str], &[&str]); 10] = [
         (&["up", "+1"], &["1"]),
         (&["up", "head"], &["1", "2", "3"]),
         (&["down", "-1"], &["1", "2"]),
-        (&["up", "+2"], &["1", "2", "3"]),
+        (&["up", "2"], &["1", "2", "3"]),
         (&["down", "-2"], &["1"]),
         (&["up", "a+1"], &["1", "2"]),
         (&["up", "heads"], &["1", "2", "3"]),
         (&["down", "c-1"], &["1", "2"]),
+        (&["up", "head-1"], &["1", "2"]),
         (&["down", "base"], &[]),
     ];
     for (command, applied) in steps {
@@ -81,9 +83,22 @@ fn a_target_that_makes_no_sense_changes_nothing() -> Outcome {
             &["up", "nope"],
             &["up", "0"],
             &["up", "b+1"],
+            &["up", "+2"],
+            &["down", "-2"],
+            &["up", "0002x"],
             &["up", "a b"],
         ])
     );
     assert_eq!(case.database.applied(), ["1"]);
+    Ok(())
+}
+
+fn zeros_before_a_version_stay() -> Outcome {
+    let case = Case::with(&[("0001_a", A.1, A.2), ("0002_b", B.1, B.2)])?;
+    let up = case.db(&["up", "0001"]).ok();
+    assert!(up.stderr.ends_with("is at 0001_a\n"), "{}", up.stderr);
+    assert_eq!(case.db(&["current"]).ok().stdout, "0001_a\n");
+    let stamp = case.db(&["stamp", "0002"]).ok();
+    assert!(stamp.stderr.contains("is at 0002_b"), "{}", stamp.stderr);
     Ok(())
 }

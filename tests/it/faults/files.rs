@@ -129,7 +129,7 @@ fn f07_a_new_file_is_older_than_the_newest_applied() -> Outcome {
     workspace.write("1_a.down.sql", "drop table a;");
     build_refuses(&workspace, Rule::OutOfOrder, "older than the newest locked migration (2)");
     let ran = xtask::run(xtask::db(workspace.path(), &["up"]).env("DATABASE_URL", database.url())).exits(3);
-    assert!(ran.stderr.contains("give it a later version"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`cargo xtask db rebase` gives it a later version"), "{}", ran.stderr);
     assert_eq!(database.applied(), ["2"]);
     // Without a lock, the ledger says the same.
     workspace.remove("stairwell.lock");

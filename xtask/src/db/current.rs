@@ -61,7 +61,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             },
         )?,
         Format::Text => match newest {
-            Some(row) => print(format_args!("{}{}\n", row.id(), mark(&status, row.version, at_head)))?,
+            Some(row) => print(format_args!("{}{}\n", row.id_in(set), mark(&status, row.version, at_head)))?,
             None => say(&format!("nothing is applied to {database}")),
         },
     }

@@ -26,7 +26,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Args {
-    /// How far: a number of migrations (`2` or `-2`), the version that stays or the beginning of it (five digits or more), its name, or
+    /// How far: a number of migrations (`2` or `-2`), the version that stays or the beginning of it (four digits or more), its name, or
     /// `base` for all
     #[arg(value_name = "TARGET", default_value = "1", allow_negative_numbers = true)]
     target: Spelling,

@@ -1,10 +1,15 @@
 //! `db server`: the private Postgres that serves while no database is configured.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Code, Failure};
-use crate::server::Status;
+use crate::json;
+use crate::options::{Format, Output};
+use crate::server::{Home, Status};
 use crate::terminal::{print, say};
 
 const HELP: &str = "\
@@ -21,9 +26,52 @@ pub(crate) enum Args {
     /// Stop it; its data stays
     Stop,
     /// Say whether it runs, and where its data and log are
-    Status,
+    Status {
+        #[command(flatten)]
+        output: Output,
+    },
     /// Print the URL of the running server's database, for psql and other tools
     Url,
+}
+
+/// What `status` prints as JSON.
+#[derive(Debug, Serialize)]
+struct Document {
+    state: &'static str,
+    url: Option<String>,
+    pid: Option<u32>,
+    postgres: Option<String>,
+    data: Option<PathBuf>,
+    log: Option<PathBuf>,
+    container: Option<String>,
+    reason: Option<String>,
+}
+
+impl Document {
+    fn of(status: &Status) -> Self {
+        let home = match status {
+            Status::NotCreated { .. } => None,
+            Status::Stopped { home } | Status::Busy { home, .. } | Status::Running { home, .. } => Some(home),
+        };
+        let (data, log, container) = match home {
+            Some(Home::Folder { data, log }) => (Some(data.clone()), Some(log.clone()), None),
+            Some(Home::Container { name }) => (None, None, Some(name.clone())),
+            None => (None, None, None),
+        };
+        let found = Self { state: "", url: None, pid: None, postgres: None, data, log, container, reason: None };
+        match status {
+            Status::NotCreated { .. } => Self { state: "not_created", ..found },
+            Status::Stopped { .. } => Self { state: "stopped", ..found },
+            Status::Busy { reason, .. } => Self { state: "busy", reason: Some(reason.clone()), ..found },
+            Status::Running { pid, version, url, .. } => Self {
+                state: "running",
+                url: Some(url.clone()),
+                pid: *pid,
+                postgres: version.map(|version| version.to_string()),
+                ..found
+            },
+        }
+    }
 }
 
 pub(super) fn run(context: &Context, command: Args) -> Result<(), Failure> {
@@ -35,7 +83,13 @@ pub(super) fn run(context: &Context, command: Args) -> Result<(), Failure> {
                 say("it does not run");
             }
         }
-        Args::Status => print(format_args!("{}\n", server.status()?))?,
+        Args::Status { output } => {
+            let status = server.status()?;
+            match output.format() {
+                Format::Text => print(format_args!("{status}\n"))?,
+                Format::Json => json::print("server status", &Document::of(&status))?,
+            }
+        }
         Args::Url => match server.status()? {
             Status::Running { url, .. } => print(format_args!("{url}\n"))?,
             _ => {

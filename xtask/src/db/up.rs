@@ -28,7 +28,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Args {
-    /// How far: a number of migrations (`2` or `+2`), a version or the beginning of one (five digits or more), a name, or `head`
+    /// How far: a number of migrations (`2` or `+2`), a version or the beginning of one (four digits or more), a name, or `head`
     /// [default: `head`]
     #[arg(value_name = "TARGET", allow_negative_numbers = true)]
     target: Option<Spelling>,

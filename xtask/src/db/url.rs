@@ -8,6 +8,7 @@ use crate::failure::{Code, Failure};
 use crate::json;
 use crate::options::{Format, Output};
 use crate::server::Status;
+use crate::terminal::print;
 
 const HELP: &str = "\
 As libpq, and so psql, pg_dump, psycopg and most other programs read it, whatever the words were in which the database is configured. \
@@ -55,10 +56,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let password = if args.with_password { Password::Show } else { Password::Hide };
     let url = database.to_url(password);
     match args.output.format() {
-        Format::Text => {
-            println!("{url}");
-            Ok(())
-        }
+        Format::Text => print(format_args!("{url}\n")),
         Format::Json => json::print(
             "url",
             &Place {
