@@ -32,6 +32,10 @@ pub(crate) fn run(config: Config, set: MigrationSet) -> ExitCode {
 }
 
 async fn serve(config: Config, set: MigrationSet) -> ExitCode {
+    let signal = match asked_to_stop() {
+        Ok(signal) => signal,
+        Err(error) => return fail(Code::Failed, &format!("cannot listen for signals: {error}")),
+    };
     let listener = match TcpListener::bind(&config.listen).await {
         Ok(listener) => listener,
         Err(error) => return fail(Code::Usage, &format!("cannot listen on `{}`: {error}", config.listen)),
@@ -58,7 +62,7 @@ async fn serve(config: Config, set: MigrationSet) -> ExitCode {
     let server = tokio::spawn(server.into_future());
 
     let told = async {
-        let signal = asked_to_stop().await;
+        let signal = signal.await;
         info!(signal, "Shutting down …");
     };
     tokio::pin!(told);
@@ -96,24 +100,26 @@ fn code_of(error: &StartupError) -> Code {
     }
 }
 
-/// Waits for the signal to stop, and says which it was.
-async fn asked_to_stop() -> &'static str {
-    let interrupt = async {
+/// Listens for the signals to stop from now on, before anything else is done: one that came unheard would end the process on the spot.
+/// The future waits for one, and says which it was.
+#[cfg(unix)]
+fn asked_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => "interrupt",
+            _ = terminate.recv() => "terminate",
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn asked_to_stop() -> std::io::Result<impl Future<Output = &'static str>> {
+    Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => "interrupt",
-        () = terminate => "terminate",
-    }
+        "interrupt"
+    })
 }
