@@ -4,7 +4,7 @@
 //!
 //! * the app's `build.rs` calls [`build::check`], which turns every defect of the migrations folder into a compile error;
 //! * the app embeds the folder with [`include_dir!`](https://docs.rs/include_dir) (feature `embed`), and applies it when it starts with
-//!   `postgres::Migrator` (feature `postgres`);
+//!   `startup::Startup` (feature `startup`: async, by policy, with health) or `postgres::Migrator` (feature `postgres`);
 //! * the `xtask` member, crate `stairwell-xtask`, gives `cargo xtask db …`.
 //!
 //! Without features it is what a build script wants to compile: no Postgres client, no async runtime.
@@ -43,6 +43,8 @@ pub mod plan;
 pub mod postgres;
 mod set;
 pub mod sql;
+#[cfg(feature = "startup")]
+pub mod startup;
 mod version;
 
 pub use checksum::{Checksum, ChecksumError};

@@ -253,7 +253,7 @@ impl Database {
 
     /// A plain connection with the blocking client, for whatever an app or a test has to ask.
     ///
-    /// Call it outside of an async runtime (`tokio::task::spawn_blocking`), as all of the `postgres` crate.
+    /// Call it outside of an async runtime, as all of the `postgres` crate: on a thread that is not the runtime's.
     pub fn connect(&self) -> Result<postgres::Client, ConnectError> {
         if Handle::try_current().is_ok() {
             return Err(ConnectError::inside_runtime(self));
@@ -266,6 +266,16 @@ impl Database {
             }
         }
         Err(tries.into_error())
+    }
+
+    /// The same, where each try to connect ends after this time at the latest, unless the connection string has a time of its own.
+    #[cfg(feature = "startup")]
+    pub(crate) fn connecting_within(&self, most: std::time::Duration) -> Self {
+        let mut database = self.clone();
+        if database.config.get_connect_timeout().is_none() {
+            database.config.connect_timeout(most);
+        }
+        database
     }
 
     /// What a pool of the app's own makes its connections with: the configuration, and what makes TLS connections where they are to

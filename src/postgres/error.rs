@@ -89,7 +89,7 @@ impl ConnectError {
         Self {
             place: database.to_string(),
             reason: "this blocking call was made inside an async runtime".to_owned(),
-            help: Some("call it through `tokio::task::spawn_blocking(move || …).await`".to_owned()),
+            help: Some("call it through `stairwell::postgres::spawn(set, move |migrator| …).await`".to_owned()),
             sqlstate: None,
             silent: false,
         }

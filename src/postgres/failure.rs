@@ -139,6 +139,16 @@ impl ScriptFailure {
         &self.sqlstate
     }
 
+    /// The script's file, as a person reads it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What the server said, without DETAIL, HINT and CONTEXT.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The statement that failed, from 1, where the server told.
     pub fn statement(&self) -> Option<usize> {
         self.statement.map(|n| n + 1)

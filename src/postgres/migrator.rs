@@ -35,8 +35,7 @@ const TRIES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// Applies and undoes the migrations of a set.
 ///
-/// All of it blocks. From async code call it through `tokio::task::spawn_blocking`; called directly there it returns an error that
-/// says so.
+/// All of it blocks. From async code call it through [`spawn`](super::spawn); called directly there it returns an error that says so.
 ///
 /// ```no_run
 /// use stairwell::{MigrationSet, Target, postgres::{Database, Migrator}};

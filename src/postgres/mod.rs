@@ -27,6 +27,7 @@ mod patience;
 mod pooler;
 mod runner;
 mod session;
+mod spawn;
 mod statements;
 mod status;
 mod suits;
@@ -44,6 +45,9 @@ pub use failure::{Details, ScriptFailure};
 pub use ledger::{Ledger, LedgerNameError};
 pub use libpq::Password;
 pub use migrator::{Migrator, Transactions};
+#[cfg(feature = "startup")]
+pub(crate) use patience::pause;
+pub use spawn::{SpawnError, spawn};
 pub use status::{Standing, Status, StatusRow};
 pub use tls::{Connector, TlsSettingError};
 pub use trial::{Trial, Untried};

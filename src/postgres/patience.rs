@@ -90,7 +90,7 @@ fn connect(
 }
 
 /// Exponential back-off with full jitter: a random time up to `first × 2^attempt`, at least a fifth of it, at most `most`.
-pub(super) fn pause(first: Duration, attempt: u32, most: Duration) -> Duration {
+pub(crate) fn pause(first: Duration, attempt: u32, most: Duration) -> Duration {
     let longest = first.saturating_mul(2_u32.saturating_pow(attempt.min(16))).min(most);
     // The keys of a new RandomState are random; that is enough to keep two runners from polling in step.
     let random = RandomState::new().build_hasher().finish() % 1_000;

@@ -97,7 +97,7 @@ fn from_async_code_it_says_what_to_do_all_the_same() -> Outcome {
         let ahead = Ahead::of(database.database(), Direction::Up);
         Migrator::new(&tables(1)).ahead(ahead).up(database.database(), Target::Head).unwrap_err()
     });
-    assert!(error.to_string().contains("spawn_blocking"), "{error}");
+    assert!(error.to_string().contains("postgres::spawn"), "{error}");
     Ok(())
 }
 

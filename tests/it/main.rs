@@ -2,7 +2,7 @@
 //!
 //! One binary with its own `main`: it starts one server for the run, gives each test a database of its own, counts what it could not
 //! run as ignored with the reason, and stops the server at the end. Run as `xtask` (see `harness::xtask`) it is the `xtask` binary,
-//! so that tests of the command line need no second build.
+//! and run as `app` the example backend, so that tests of the two need no second build.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::unnecessary_wraps, reason = "every test returns an Outcome, whether or not it can be skipped")]
@@ -21,7 +21,9 @@ mod private_server;
 mod round_trips;
 mod runner;
 mod scenarios;
+mod spawn;
 mod splitting;
+mod startup;
 mod tls;
 mod tour;
 mod transactions;
@@ -33,6 +35,9 @@ use libtest_mimic::Arguments;
 fn main() -> ExitCode {
     if harness::xtask::is_asked_for() {
         return stairwell_xtask::main();
+    }
+    if harness::app::is_asked_for() {
+        return harness::app::main();
     }
     if model::child::is_asked_for() {
         return model::child::main();
@@ -51,7 +56,9 @@ fn main() -> ExitCode {
     round_trips::add(&mut trials);
     runner::add(&mut trials);
     scenarios::add(&mut trials);
+    spawn::add(&mut trials);
     splitting::add(&mut trials);
+    startup::add(&mut trials);
     tls::add(&mut trials);
     tour::add(&mut trials);
     transactions::add(&mut trials);

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod alembic;
+pub(crate) mod app;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod dump;

@@ -9,6 +9,7 @@ use stairwell::{MigrationSet, Target};
 
 use super::bench::{Bench, outcome};
 use crate::harness::Outcome;
+use crate::harness::app::{self, App};
 use crate::harness::files::Workspace;
 #[cfg(unix)]
 use crate::harness::pgbouncer::PgBouncer;
@@ -22,6 +23,7 @@ crate::trials!(
     the_next_host_is_tried_as_the_mode_says,
     a_pooler_that_insists_on_tls_gets_it,
     a_direct_handshake_says_what_is_to_be_spoken,
+    an_app_migrates_and_serves_over_a_verified_connection,
     who_blocks_is_seen_over_tls,
     a_server_without_tls_is_no_reason_to_wait,
     a_program_without_tls_connects_without,
@@ -46,6 +48,22 @@ fn commands_migrate_over_a_verified_connection() -> Outcome {
     let refused = db(&["status"], &bench.url("sslmode=disable"));
     assert_ne!(refused.code, 0);
     assert!(refused.stderr.contains("= help: the server may let this role in over TLS alone"), "{}", refused.stderr);
+    Ok(())
+}
+
+/// The runner's connection, and those of the app's own pool.
+fn an_app_migrates_and_serves_over_a_verified_connection() -> Outcome {
+    let bench = Bench::new()?;
+    bench.cluster.rules(RULES);
+    let start = |parameters: &str| App::start(&mut app::command(None, &bench.url(parameters), &[]));
+    let verified = start("sslmode=verify-full&sslrootcert=<root>");
+    verified.health("ready");
+    verified.line("Serving requests");
+    verified.get("/organizations").is(200);
+    let plain = start("sslmode=disable");
+    let health = plain.health("degraded");
+    assert!(health["reason"].as_str().unwrap().contains("pg_hba.conf"), "{health}");
+    assert_eq!(plain.get("/organizations").is(503)["error"]["code"], "unavailable");
     Ok(())
 }
 

@@ -1,0 +1,105 @@
+//! `app migrate`: what a container does that has no Cargo.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use stairwell::plan::PlanError;
+use stairwell::postgres::{Event, Migrator, RunError, RunErrorKind, Standing};
+use stairwell::{MigrationSet, Target};
+use tracing::{info, warn};
+
+use crate::PROGRAM;
+use crate::cli::{Code, Migrate, fail};
+use crate::config::Config;
+
+/// Does it, and waits for a server that is not there yet for as long as a start would.
+pub(crate) fn run(config: &Config, set: &MigrationSet, what: Option<Migrate>) -> ExitCode {
+    let migrator = migrator(set, config.patience);
+    let done = match what {
+        None | Some(Migrate::Up) => up(config, migrator),
+        Some(Migrate::Down { to, confirm }) => match target(&to) {
+            Some(_) if confirm.as_deref() != Some(config.migrations.name()) => return refuse(config),
+            Some(target) => down(config, migrator, target),
+            None => {
+                return fail(
+                    Code::Usage,
+                    &format!("`{to}` is no version\n  = help: `app migrate status` lists them; `base` undoes all"),
+                );
+            }
+        },
+        Some(Migrate::Status { check }) => status(config, migrator, check),
+    };
+    done.unwrap_or_else(|error| fail(code_of(&error), &error))
+}
+
+fn migrator(set: &MigrationSet, patience: Duration) -> Migrator<'_> {
+    Migrator::new(set).program(PROGRAM).server_wait(patience).connect_wait(patience).on_event(|event| match event {
+        Event::Planned { .. } | Event::Started { .. } => {}
+        Event::Done { .. } | Event::Notice { .. } => info!("{event}"),
+        _ => warn!("{event}"),
+    })
+}
+
+fn up(config: &Config, mut migrator: Migrator<'_>) -> Result<ExitCode, RunError> {
+    info!("Running database migrations …");
+    let report = migrator.up(&config.migrations, Target::Head)?;
+    let version = report.head.as_deref().unwrap_or("none");
+    info!(applied = report.done.len(), %version, "Database migrations completed");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn down(config: &Config, mut migrator: Migrator<'_>, target: Target) -> Result<ExitCode, RunError> {
+    let report = migrator.down(&config.migrations, target)?;
+    let version = report.head.as_deref().unwrap_or("none");
+    info!(undone = report.done.len(), %version, "Database migrations undone");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(config: &Config, mut migrator: Migrator<'_>, check: bool) -> Result<ExitCode, RunError> {
+    let status = migrator.status(&config.migrations)?;
+    let (mut table, mut settled) = (format!("{}\n", config.migrations), true);
+    for row in &status.rows {
+        let applied = matches!(row.standing, Standing::Applied | Standing::CommentEdited);
+        settled &= applied;
+        let when = row.applied_at.as_deref().map(|at| format!("  {at} UTC")).unwrap_or_default();
+        let word = match row.standing {
+            _ if applied => "applied",
+            Standing::Pending => "pending",
+            Standing::Edited => "EDITED",
+            Standing::Missing => "MISSING",
+            Standing::OutOfOrder => "OUT OF ORDER",
+            _ => "UNFINISHED",
+        };
+        // Writing to a String does not fail.
+        let _ = writeln!(table, "  {word:<12} {}{when}", row.id);
+    }
+    print!("{table}");
+    Ok(if settled || !check { ExitCode::SUCCESS } else { Code::Failed.into() })
+}
+
+fn target(text: &str) -> Option<Target> {
+    match text {
+        "base" => Some(Target::Base),
+        version => version.parse().ok().map(Target::Version),
+    }
+}
+
+/// One rule wherever the database is: a container cannot be asked, and what is dropped here has data in it.
+fn refuse(config: &Config) -> ExitCode {
+    let (database, name) = (&config.migrations, config.migrations.name());
+    fail(
+        Code::Refused,
+        &format!(
+            "down would undo migrations of {database}, with the data in what they made\n  = help: if that is what you want: `--confirm {name}`"
+        ),
+    )
+}
+
+fn code_of(error: &RunError) -> Code {
+    match &error.kind {
+        RunErrorKind::Connect(_) => Code::NoDatabase,
+        RunErrorKind::Plan(PlanError::UnknownVersion(_)) => Code::Usage,
+        _ => Code::Failed,
+    }
+}

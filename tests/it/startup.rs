@@ -1,0 +1,13 @@
+//! What an app does when its database is not as it needs it.
+
+mod library;
+mod policies;
+mod releases;
+mod troubles;
+
+/// Adds the tests of every part.
+pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
+    library::add(trials);
+    policies::add(trials);
+    releases::add(trials);
+}
