@@ -82,9 +82,10 @@ impl Operation {
     /// the branch from which people deploy, what comes in by a merge is what nobody has applied yet.
     pub(super) fn mine(self, branch: Branch) -> Whose {
         match (self, branch) {
-            (Self::Merge, Branch::Trunk) => Whose::Theirs,
-            (Self::Nothing | Self::Merge, _) => Whose::Ours,
-            (Self::Rebase | Self::CherryPick | Self::Mailbox | Self::Stash, _) => Whose::Theirs,
+            (Self::Nothing, _) | (Self::Merge, Branch::Other) => Whose::Ours,
+            (Self::Merge, Branch::Trunk) | (Self::Rebase | Self::CherryPick | Self::Mailbox | Self::Stash, _) => {
+                Whose::Theirs
+            }
         }
     }
 
