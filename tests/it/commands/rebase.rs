@@ -380,12 +380,11 @@ fn on_the_branch_that_everyone_has_what_comes_in_is_renamed() -> Outcome {
     for (trunk, order) in [(None, "a c b"), (Some("mine"), "a c b"), (Some("elsewhere"), "a b c")] {
         let case = two_branches(&[THEIRS], &[MINE])?;
         let root = case.workspace.path();
-        match trunk {
-            None => drop(git(root, &["switch", "--quiet", "--force-create", "main"])),
-            Some(trunk) => {
-                drop(git(root, &["symbolic-ref", "refs/remotes/origin/HEAD", &format!("refs/remotes/origin/{trunk}")]))
-            }
-        }
+        let head = trunk.map(|trunk| format!("refs/remotes/origin/{trunk}"));
+        match &head {
+            None => git(root, &["switch", "--quiet", "--force-create", "main"]),
+            Some(head) => git(root, &["symbolic-ref", "refs/remotes/origin/HEAD", head]),
+        };
         git(root, &["merge", "theirs"]);
         case.db(&["rebase"]).ok();
         in_order(&case, order);
