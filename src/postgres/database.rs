@@ -282,7 +282,8 @@ impl Database {
     /// be ones. A server's certificate is verified as for every other connection of this database.
     ///
     /// A pool makes a connection in one try, so two things are otherwise: `sslmode=allow` is as `prefer`, and neither falls back to a
-    /// connection without TLS where the server has TLS and the handshake fails. Files are read once: make a new pool for a new certificate.
+    /// connection without TLS where the server has TLS and the handshake fails. Files are read once: make a new pool for a new certificate. A socket
+    /// beside hosts that are to have TLS is passed over.
     ///
     /// Fails if a file cannot be used that the settings name or need.
     ///
@@ -408,5 +409,12 @@ mod tests {
         ] {
             assert!(!database(text).is_loopback(), "{text}");
         }
+    }
+
+    #[test]
+    fn inside_a_runtime_the_blocking_client_says_how_to_call_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let error = runtime.block_on(async { database("postgresql://localhost/d").connect().err().unwrap() });
+        assert!(error.to_string().contains("spawn_blocking"), "{error}");
     }
 }

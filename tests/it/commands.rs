@@ -1,6 +1,7 @@
 //! Every `cargo xtask db` command, run as a person or a CI machine runs it.
 
 pub(crate) mod case;
+mod completions;
 mod configuration;
 mod create;
 mod current;
@@ -32,6 +33,7 @@ mod wait;
 
 /// Adds the tests of every command.
 pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
+    completions::add(trials);
     configuration::add(trials);
     current::add(trials);
     create::add(trials);

@@ -66,5 +66,6 @@ fn main() -> ExitCode {
     documents::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials);
     harness::server::stop();
+    tls::bench::stop();
     conclusion.exit_code()
 }

@@ -1,6 +1,6 @@
 //! TLS: what each mode asks of which server, and every way that leads to one (docs/tls.md).
 
-mod bench;
+pub(crate) mod bench;
 mod certificates;
 mod clients;
 mod modes;

@@ -125,7 +125,7 @@ impl<'a> Tries<'a> {
             }
             None => told,
             // `allow`: that the server has no TLS is not what went wrong.
-            Some(plain) if fault == Some(Fault::NoTls) => plain,
+            Some(plain) if fault == Some(Fault::NotSpoken) => plain,
             Some(plain) if one.way == Way::Insist => told.beside(&plain, "without TLS"),
             Some(first) => first.beside(&told, "without TLS"),
         });
@@ -194,7 +194,7 @@ fn fault(error: &tokio_postgres::Error) -> Option<Fault> {
     }
     // tokio-postgres has no other sign of it.
     if source.to_string() == "server does not support TLS" {
-        return Some(Fault::NoTls);
+        return Some(Fault::NotSpoken);
     }
     source.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<Fault>().cloned()
 }

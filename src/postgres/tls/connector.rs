@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, ready};
 use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -111,20 +112,43 @@ impl TlsConnect<Socket> for Handshake {
     }
 }
 
+/// What an error after the handshake is about, if it is about TLS.
+type Later = dyn Fn(&io::Error) -> Option<Fault> + Send + Sync;
+
 /// A TLS connection, of whichever library.
 pub struct TlsStream {
     stream: Pin<Box<dyn tls::TlsStream + Send + Sync>>,
-    later: Box<dyn Fn(io::Error) -> io::Error + Send + Sync>,
+    later: Box<Later>,
+    /// The certificate that was shown to the server, until it has said anything.
+    shown: Option<PathBuf>,
 }
 
+const HUNG_UP: [io::ErrorKind; 4] = [
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::ConnectionAborted,
+    io::ErrorKind::BrokenPipe,
+    io::ErrorKind::UnexpectedEof,
+];
+
 impl TlsStream {
-    /// `later` tells what an error means that comes after the handshake.
+    /// `later` tells what an error means that comes after the handshake, and `shown` is the certificate that the server was shown. In
+    /// TLS 1.3 the server looks at that when the handshake is over for the client.
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     pub(super) fn new(
         stream: impl tls::TlsStream + Send + Sync + 'static,
-        later: impl Fn(io::Error) -> io::Error + Send + Sync + 'static,
+        shown: Option<PathBuf>,
+        later: impl Fn(&io::Error) -> Option<Fault> + Send + Sync + 'static,
     ) -> Self {
-        Self { stream: Box::pin(stream), later: Box::new(later) }
+        Self { stream: Box::pin(stream), later: Box::new(later), shown }
+    }
+
+    fn told<T>(&mut self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        outcome.map_err(|error| match ((self.later)(&error), self.shown.take()) {
+            (Some(fault), _) => io::Error::other(fault),
+            // The server says why and hangs up, and where it hangs up first nobody hears why.
+            (None, Some(shown)) if HUNG_UP.contains(&error.kind()) => io::Error::other(Fault::HungUp { shown }),
+            (None, _) => error,
+        })
     }
 }
 
@@ -140,17 +164,24 @@ impl AsyncRead for TlsStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_read(context, buffer).map_err(&self.later)
+        let before = buffer.filled().len();
+        let outcome = self.stream.as_mut().poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.shown = None;
+        }
+        self.told(outcome)
     }
 }
 
 impl AsyncWrite for TlsStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream.as_mut().poll_write(context, bytes)
+        let outcome = self.stream.as_mut().poll_write(context, bytes);
+        self.told(outcome)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_flush(context)
+        let outcome = self.stream.as_mut().poll_flush(context);
+        self.told(outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -178,6 +209,63 @@ mod tests {
         tls.take("sslkey", "/secret/place").unwrap().unwrap();
         let connector = Connector::new(&tls);
         for_pools(&connector);
-        assert_eq!(format!("{connector:?}"), "Connector(Prefer)");
+        assert!(!format!("{connector:?}").contains("secret"));
+    }
+
+    /// A connection that is reset.
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    struct Reset;
+
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    mod reset {
+        use super::*;
+
+        fn error<T>() -> Poll<io::Result<T>> {
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        }
+
+        impl AsyncRead for Reset {
+            fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+                error()
+            }
+        }
+
+        impl AsyncWrite for Reset {
+            fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+                error()
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                error()
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                error()
+            }
+        }
+
+        impl tls::TlsStream for Reset {
+            fn channel_binding(&self) -> ChannelBinding {
+                ChannelBinding::none()
+            }
+        }
+    }
+
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    #[test]
+    fn who_hangs_up_on_a_certificate_may_have_refused_it() {
+        let read = |shown: Option<&str>| {
+            let mut stream = TlsStream::new(Reset, shown.map(PathBuf::from), |_| None);
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            match Pin::new(&mut stream).poll_read(&mut context, &mut ReadBuf::new(&mut [0; 8])) {
+                Poll::Ready(Err(error)) => error,
+                other => panic!("{other:?}"),
+            }
+        };
+        let fault = read(Some("/c.crt")).into_inner().unwrap().downcast::<Fault>().unwrap();
+        assert_eq!(*fault, Fault::HungUp { shown: PathBuf::from("/c.crt") });
+        // It may as well be going down, so it is asked again.
+        assert!(fault.is_passing());
+        assert_eq!(read(None).kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -21,7 +21,7 @@ pub(in crate::postgres) enum Trusted {
 pub(in crate::postgres) enum Fault {
     /// The server has none.
     #[error("the server does not speak TLS, and `sslmode` insists on it")]
-    NoTls,
+    NotSpoken,
     /// A certificate is to be verified, and nobody is trusted.
     #[error("the server's certificate is to be verified, and there is no root certificate to do it with{}", .looked.as_ref().map(|path| format!(" (no `sslrootcert`, and no {})", path.display())).unwrap_or_default())]
     NoRoot { looked: Option<PathBuf> },
@@ -57,6 +57,9 @@ pub(in crate::postgres) enum Fault {
     /// The server wants a certificate from this side, or another one.
     #[error("the server refused the client's certificate: {why}")]
     Client { why: String, shown: Option<PathBuf> },
+    /// The server hung up when it had seen the client's certificate.
+    #[error("the server hung up when it had seen the client's certificate, so it may have refused it")]
+    HungUp { shown: PathBuf },
     /// The connection broke in the handshake.
     #[error("the connection broke in the TLS handshake: {0}")]
     Broken(String),
@@ -112,13 +115,13 @@ impl Fault {
 
     /// Whether it may be otherwise in a moment.
     pub(in crate::postgres) fn is_passing(&self) -> bool {
-        matches!(self, Self::Broken(_))
+        matches!(self, Self::Broken(_) | Self::HungUp { .. })
     }
 
     /// What to do.
     pub(in crate::postgres) fn help(&self) -> Option<String> {
         Some(match self {
-            Self::NoTls => {
+            Self::NotSpoken => {
                 "switch TLS on at the server (`ssl = on` in postgresql.conf); or, over a network that you trust, say `sslmode=disable`".to_owned()
             }
             Self::NoRoot { .. } => "give the authority's certificate with `sslrootcert=<file>` or PGSSLROOTCERT, or say `sslrootcert=system` for whom this system trusts; `sslmode=require` encrypts and verifies nothing".to_owned(),
@@ -142,7 +145,7 @@ impl Fault {
             Self::Client { shown: None, .. } => {
                 "give a certificate that the server accepts with `sslcert=<file>` and `sslkey=<file>`".to_owned()
             }
-            Self::Client { shown: Some(path), .. } => format!(
+            Self::Client { shown: Some(path), .. } | Self::HungUp { shown: path } => format!(
                 "{} has to be signed by an authority in the server's `ssl_ca_file`, with the role's name as its CN",
                 path.display()
             ),

@@ -90,7 +90,7 @@ impl Library for Native {
             let connect = MakeTlsConnect::<Socket>::make_tls_connect(&mut connect, &host)
                 .map_err(|error| Fault::Other(error.to_string()))?;
             match connect.connect(socket).await {
-                Ok(stream) => Ok(TlsStream::new(stream, move |error| view.later(error))),
+                Ok(stream) => Ok(TlsStream::new(stream, view.shown.clone(), move |error| view.later(error))),
                 Err(error) => Err(view.fault(&error, &host)),
             }
         })
@@ -141,11 +141,8 @@ impl View {
         })
     }
 
-    /// In TLS 1.3 the server looks at the client's certificate after the handshake is over for the client.
-    fn later(&self, error: io::Error) -> io::Error {
-        match self.words(&error.to_string(), "") {
-            Some(fault) => io::Error::other(fault),
-            None => error,
-        }
+    /// What an error after the handshake is about, if it is about TLS.
+    fn later(&self, error: &io::Error) -> Option<Fault> {
+        self.words(&error.to_string(), "")
     }
 }

@@ -88,7 +88,7 @@ impl Library for Rustls {
         Box::pin(async move {
             let Ok(connect) = MakeTlsConnect::<Socket>::make_tls_connect(&mut connect, &host);
             match connect.connect(socket).await {
-                Ok(stream) => Ok(TlsStream::new(stream, move |error| view.later(error))),
+                Ok(stream) => Ok(TlsStream::new(stream, view.shown.clone(), move |error| view.later(error))),
                 Err(error) => Err(view.fault(&error, &host)),
             }
         })
@@ -260,11 +260,11 @@ impl View {
         }
     }
 
-    /// In TLS 1.3 the server looks at the client's certificate after the handshake is over for the client.
-    fn later(&self, error: io::Error) -> io::Error {
-        match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::AlertReceived(alert)) => io::Error::other(self.alert(*alert)),
-            _ => error,
+    /// What an error after the handshake is about, if it is about TLS.
+    fn later(&self, error: &io::Error) -> Option<Fault> {
+        match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+            rustls::Error::AlertReceived(alert) => Some(self.alert(*alert)),
+            _ => None,
         }
     }
 }

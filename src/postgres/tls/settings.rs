@@ -172,7 +172,7 @@ impl Tls {
 
     /// Whether what is said can be done, and goes together.
     pub(in crate::postgres) fn check(&self) -> Result<(), TlsSettingError> {
-        let (mode, by) = self.mode.unwrap_or((self.mode(), "sslrootcert"));
+        let (mode, by) = self.mode.unwrap_or((self.asked(), "sslrootcert"));
         if !BUILT && mode >= Mode::NoVerify {
             return Err(TlsSettingError::NotBuilt { by });
         }
@@ -186,9 +186,14 @@ impl Tls {
     }
 
     /// The mode: as given, or libpq's default.
-    pub(super) fn mode(&self) -> Mode {
+    pub(super) fn asked(&self) -> Mode {
         let standard = if self.root == Some(Root::System) { Mode::VerifyFull } else { Mode::Prefer };
         self.mode.map_or(standard, |(mode, _)| mode)
+    }
+
+    /// The mode to connect in. A program that was built without TLS leaves it out where that may be, and `check` has refused the rest.
+    pub(super) fn mode(&self) -> Mode {
+        if BUILT { self.asked() } else { Mode::Disable }
     }
 
     /// Whether the client asks for TLS before anything else, or says so.
@@ -272,7 +277,7 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!(tls.mode(), Mode::Prefer);
+        assert_eq!(tls.asked(), Mode::Prefer);
         assert_eq!(tls.root, Some(Root::File(file("/r.crt", "PGSSLROOTCERT"))));
         assert_eq!(tls.certificate, Some(file("/c.crt", "sslcert")));
         assert_eq!(tls.key, Some(file("/c.key", "PGSSLKEY")));
@@ -293,7 +298,7 @@ mod tests {
     #[test]
     fn what_goes_together_and_what_does_not() {
         let system = ("sslrootcert", "system");
-        assert_eq!(of(&[system]).mode(), Mode::VerifyFull);
+        assert_eq!(of(&[system]).asked(), Mode::VerifyFull);
         for weak in ["disable", "allow", "prefer", "no-verify", "require", "verify-ca"] {
             let error = of(&[system, ("sslmode", weak)]).check().unwrap_err();
             let expected = if BUILT || ["disable", "allow", "prefer"].contains(&weak) {
@@ -326,6 +331,8 @@ mod tests {
             let refused = Err(TlsSettingError::NotBuilt { by: "sslmode" });
             let expected = if insists && !BUILT { refused } else { Ok(()) };
             assert_eq!(of(&[("sslmode", mode)]).check(), expected, "{mode}");
+            let connects = if BUILT { of(&[("sslmode", mode)]).asked() } else { Mode::Disable };
+            assert_eq!(of(&[("sslmode", mode)]).mode(), connects, "{mode}");
         }
         let implied = if BUILT { Ok(()) } else { Err(TlsSettingError::NotBuilt { by: "sslrootcert" }) };
         assert_eq!(of(&[("sslrootcert", "system")]).check(), implied);

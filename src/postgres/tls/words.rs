@@ -265,7 +265,7 @@ mod tests {
         ] {
             let mut tls = Tls::default();
             tls.take(parameter, value).unwrap().unwrap();
-            assert_eq!((tls.mode(), tls.oldest), (Mode::Prefer, Oldest::Tls12), "{parameter}");
+            assert_eq!((tls.asked(), tls.oldest), (Mode::Prefer, Oldest::Tls12), "{parameter}");
         }
         assert!(Tls::default().take("host", "db").is_none());
     }

@@ -12,6 +12,7 @@ crate::trials!(
     in_a_merge_mine_come_after_theirs,
     every_conflict_style_of_git_is_read,
     in_a_rebase_the_commits_that_are_put_on_top_are_mine,
+    a_commit_that_edits_one_of_mine_is_put_on_top_as_well,
     in_a_worktree_the_rebase_is_seen_as_well,
     a_cherry_picked_migration_comes_last,
     a_stashed_migration_comes_last,
@@ -23,6 +24,7 @@ crate::trials!(
     a_side_that_edited_or_removed_what_both_had_is_named_and_nothing_changes,
     a_dry_run_writes_nothing,
     the_side_that_is_mine_can_be_named,
+    on_the_branch_that_everyone_has_what_comes_in_is_renamed,
     a_migration_can_be_named,
     a_database_that_has_the_old_versions_is_mended_as_the_words_say,
     a_lock_that_is_rubbish_is_refused_and_left,
@@ -49,7 +51,7 @@ fn commit_each(case: &Case, migrations: &[Files<'_>]) {
     }
 }
 
-/// `main` with what is mine is checked out, and `theirs` is beside it; both come from one commit with [`A`].
+/// `mine` is checked out, and `theirs` is beside it; both come from one commit with [`A`].
 fn two_branches(mine: &[Files<'_>], theirs: &[Files<'_>]) -> Result<Case, Skip> {
     needs_git()?;
     let case = Case::with(&[A])?;
@@ -58,7 +60,7 @@ fn two_branches(mine: &[Files<'_>], theirs: &[Files<'_>]) -> Result<Case, Skip> 
     commit_all(root);
     git(root, &["switch", "--quiet", "--create", "theirs"]);
     commit_each(&case, theirs);
-    git(root, &["switch", "--quiet", "main"]);
+    git(root, &["switch", "--quiet", "--create", "mine", "main"]);
     commit_each(&case, mine);
     Ok(case)
 }
@@ -138,11 +140,10 @@ fn in_a_merge_mine_come_after_theirs() -> Outcome {
     assert!(case.lock().contains("<<<<<<<"));
     insta::assert_snapshot!("rebase_merge", format!("{}\n{}", see(&case, &["up"]), see(&case, &["rebase"])));
     in_order(&case, "a c e b d");
-    let texts: String = tree(&case.workspace.migrations())
-        .into_iter()
-        .filter(|(file, _)| file.contains("_b."))
-        .map(|(file, text)| format!("{file}:\n{}", String::from_utf8(text).unwrap()))
-        .collect();
+    let mut texts = String::new();
+    for (file, text) in tree(&case.workspace.migrations()).iter().filter(|(file, _)| file.contains("_b.")) {
+        texts.extend([file, ":\n", std::str::from_utf8(text).unwrap()]);
+    }
     insta::assert_snapshot!("rebase_files", timeless(&texts));
     insta::assert_snapshot!("rebase_again", see(&case, &["rebase"]));
     git(root, &["add", "migrations"]);
@@ -167,7 +168,7 @@ fn every_conflict_style_of_git_is_read() -> Outcome {
         commit_each(&case, &LONG);
         git(root, &["switch", "--quiet", "--create", "theirs"]);
         commit_each(&case, &[("20_c", THEIRS.1, THEIRS.2), ("30_both", "create table g (i int);", "drop table g;")]);
-        git(root, &["switch", "--quiet", "main"]);
+        git(root, &["switch", "--quiet", "--create", "mine", "main"]);
         commit_each(&case, &[("19_b", "create table b (i int);", "drop table b;")]);
         commit_each(&case, &[("30_both", "create table g (i int);", "drop table g;")]);
         git(root, &["-c", &format!("merge.conflictStyle={style}"), "merge", "theirs"]);
@@ -201,12 +202,34 @@ fn in_a_rebase_the_commits_that_are_put_on_top_are_mine() -> Outcome {
     Ok(())
 }
 
+fn a_commit_that_edits_one_of_mine_is_put_on_top_as_well() -> Outcome {
+    // Long enough that git knows the file again under its new name.
+    let columns: String = (0..20).map(|n| format!("    column_{n} text,\n")).collect::<Vec<_>>().concat();
+    let up = format!("-- 2_b\n\ncreate table b (\n{columns}    last int\n);\n");
+    let case = two_branches(&[("2_b", &up, MINE.2)], &[THEIRS])?;
+    let root = case.workspace.path();
+    case.workspace.write("2_b.up.sql", up.replace("last int", "last bigint"));
+    case.db(&["lock", "--accept-changes"]).ok();
+    commit_all(root);
+    git(root, &["rebase", "theirs"]);
+    for _ in 0..2 {
+        case.db(&["rebase"]).ok();
+        in_order(&case, "a c b");
+        git(root, &["add", "migrations"]);
+        git(root, &["-c", "core.editor=true", "rebase", "--continue"]);
+    }
+    assert!(git(root, &["status"]).contains("nothing to commit"), "{}", git(root, &["status"]));
+    let file = case.locked().into_iter().find(|file| file.ends_with("_b.up.sql")).unwrap();
+    assert!(case.workspace.read(&file).contains("last bigint"));
+    Ok(())
+}
+
 fn in_a_worktree_the_rebase_is_seen_as_well() -> Outcome {
     let case = two_branches(&[MINE], &[THEIRS])?;
     let root = case.workspace.path();
     let beside = tempfile::tempdir().unwrap();
     let tree = beside.path().join("tree");
-    git(root, &["worktree", "add", "--quiet", "-b", "feature", &tree.display().to_string(), "main"]);
+    git(root, &["worktree", "add", "--quiet", "-b", "feature", &tree.display().to_string(), "mine"]);
     git(&tree, &["rebase", "theirs"]);
     let ran = xtask::run(xtask::db(&tree, &["rebase"]).env("DATABASE_URL", case.database.url())).ok();
     assert!(ran.stderr.contains("  2_b -> 20") && ran.stderr.contains("git rebase --continue"), "{}", ran.stderr);
@@ -316,7 +339,7 @@ fn what_is_not_locked_and_older_is_mine() -> Outcome {
 
 fn a_side_that_edited_or_removed_what_both_had_is_named_and_nothing_changes() -> Outcome {
     let mut seen = Vec::new();
-    for (side, change) in [("main", "edit"), ("theirs", "edit"), ("main", "remove"), ("theirs", "remove")] {
+    for (side, change) in [("mine", "edit"), ("theirs", "edit"), ("mine", "remove"), ("theirs", "remove")] {
         let case = two_branches(&[MINE], &[THEIRS])?;
         let root = case.workspace.path();
         git(root, &["switch", "--quiet", side]);
@@ -328,7 +351,7 @@ fn a_side_that_edited_or_removed_what_both_had_is_named_and_nothing_changes() ->
         }
         case.db(&["lock", "--accept-changes"]).ok();
         commit_all(root);
-        git(root, &["switch", "--quiet", "main"]);
+        git(root, &["switch", "--quiet", "mine"]);
         git(root, &["merge", "theirs"]);
         seen.push(refused(&case, &["rebase"], 3));
     }
@@ -344,11 +367,29 @@ fn a_dry_run_writes_nothing() -> Outcome {
 }
 
 fn the_side_that_is_mine_can_be_named() -> Outcome {
-    // On the branch that everyone has, a feature's branch is merged.
+    // On a branch that others have as well, another one is merged.
     let case = two_branches(&[THEIRS], &[MINE])?;
     git(case.workspace.path(), &["merge", "theirs"]);
     case.db(&["rebase", "--mine", "theirs"]).ok();
     in_order(&case, "a c b");
+    Ok(())
+}
+
+fn on_the_branch_that_everyone_has_what_comes_in_is_renamed() -> Outcome {
+    // No remote says which one that is, so it is `main`; then one says that it is another.
+    for (trunk, order) in [(None, "a c b"), (Some("mine"), "a c b"), (Some("elsewhere"), "a b c")] {
+        let case = two_branches(&[THEIRS], &[MINE])?;
+        let root = case.workspace.path();
+        match trunk {
+            None => drop(git(root, &["switch", "--quiet", "--force-create", "main"])),
+            Some(trunk) => {
+                drop(git(root, &["symbolic-ref", "refs/remotes/origin/HEAD", &format!("refs/remotes/origin/{trunk}")]))
+            }
+        }
+        git(root, &["merge", "theirs"]);
+        case.db(&["rebase"]).ok();
+        in_order(&case, order);
+    }
     Ok(())
 }
 

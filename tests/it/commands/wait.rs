@@ -66,7 +66,7 @@ fn what_is_waited_for_is_said_once_and_again_at_the_end() -> Outcome {
     // What the system says of it is its own.
     assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("waiting: ")).count(), 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("error: waited 900ms, and still: `shop` on 127.0.0.1:1 takes no connection"));
-    seen.push_str(&format!("\n[without a server: exit code {}]\n", ran.code));
+    seen.extend(["\n[without a server: exit code ", &ran.code.to_string(), "]\n"]);
     insta::assert_snapshot!("wait_timed_out", seen);
     Ok(())
 }
@@ -95,8 +95,8 @@ fn what_time_cannot_mend_ends_it_at_once() -> Outcome {
         |arguments: &[&'static str]| -> Vec<&'static str> { [&["wait", "--timeout", "1min"], arguments].concat() };
     let url = case.database.url().replace(case.database.database().name(), "no_such_database");
     let missing = xtask::run(case.command(&wait(&[])).env("DATABASE_URL", &url)).exits(4);
-    let mut seen =
-        case.seen(&wait(&[]), &missing).replace(case.database.database().hosts().join(",").as_str(), "localhost");
+    let place = case.database.database().with_name("no_such_database").to_string();
+    let mut seen = case.seen(&wait(&[]), &missing).replace(&place, "`no_such_database` on localhost");
     case.workspace.write("1_a.up.sql", "create table a (i bigint);");
     seen.push_str(&case.see(&wait(&["--for", "head"])));
     case.workspace.write("1_a.up.sql", "commit;");

@@ -1,8 +1,10 @@
 //! A server whose certificate can be changed, and a client's files.
 
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use postgres::Client;
 use stairwell::postgres::Database;
@@ -28,12 +30,46 @@ pub(crate) struct Bench {
     client: TempDir,
 }
 
+/// The one that the tests share, one after the other: to make a server takes longer than most of them.
+static SHARED: Mutex<Option<Bench>> = Mutex::new(None);
+
+/// A test's turn.
+pub(crate) struct Turn(MutexGuard<'static, Option<Bench>>);
+
+impl Deref for Turn {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        self.0.as_ref().unwrap()
+    }
+}
+
+/// Stops the shared one. A static would never be dropped.
+pub(crate) fn stop() {
+    drop(SHARED.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
 impl Bench {
-    /// With a certificate that its authority signed. Clients' ones have to be that authority's, too.
-    pub(crate) fn new() -> Result<Self, Skip> {
+    /// The shared one, as good as new: it lets everyone in and has a certificate that its authority signed. Clients' certificates have to
+    /// be that authority's, too.
+    pub(crate) fn take() -> Result<Turn, Skip> {
         if !cfg!(any(feature = "rustls", feature = "native-tls")) {
             return Err(Skip("built without TLS: `cargo test --features rustls`".to_owned()));
         }
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bench = shared.take().map_or_else(Self::new, Ok)?;
+        bench.client = tempfile::tempdir().unwrap();
+        bench.write("root.crt", &bench.authority.certificate);
+        bench.cluster.rules("local all all trust\nhost all all 127.0.0.1/32 trust\n");
+        bench.present(&bench.authority.server(&NAMES));
+        let clean = "DROP SCHEMA IF EXISTS stairwell CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+        bench.cluster.client().batch_execute(clean).unwrap();
+        *shared = Some(bench);
+        Ok(Turn(shared))
+    }
+
+    /// One of the test's own, without TLS until it presents a certificate.
+    pub(crate) fn new() -> Result<Self, Skip> {
         let account = Account::find()?;
         let (server, client) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         account.give(server.path());
@@ -48,8 +84,6 @@ impl Bench {
         let authority = Authority::new("an authority of the test");
         let bench = Self { cluster, authority, account, server, client };
         bench.server_file("clients.crt", &bench.authority.certificate);
-        bench.write("root.crt", &bench.authority.certificate);
-        bench.present(&bench.authority.server(&NAMES));
         Ok(bench)
     }
 

@@ -22,7 +22,7 @@ fn connect(bench: &Bench, user: &str, parameters: &str) -> Result<String, String
 }
 
 fn a_server_that_wants_a_certificate_gets_one() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.ask("CREATE ROLE ann LOGIN");
     bench.cluster.rules(RULES);
     let ann = |name: &str, pair: super::certificates::Pair| {
@@ -37,13 +37,20 @@ fn a_server_that_wants_a_certificate_gets_one() -> Outcome {
     refused("sslmode=verify-full&sslrootcert=<root>");
     refused(&format!("{good}&sslcertmode=disable"));
     refused(&ann("bob", bench.authority.client("bob")));
-    refused(&ann("stranger", Authority::new("a stranger").client("ann")));
+    let stranger = ann("stranger", Authority::new("a stranger").client("ann"));
+    // The server says why and hangs up. Where it hangs up before the client has heard why, the client can only tell that much.
+    texts.push(loop {
+        let error = connect(&bench, "ann", &stranger).unwrap_err();
+        if !error.contains("hung up when it had seen the client's certificate") {
+            break error;
+        }
+    });
     insta::assert_snapshot!(format!("clients_{LIBRARY}"), texts.join("\n\n"));
     Ok(())
 }
 
 fn a_key_that_others_may_read_is_refused() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let pair = bench.authority.client("postgres");
     let (certificate, key) = (
         bench.write(".postgresql/postgresql.crt", &pair.certificate),
@@ -82,7 +89,7 @@ fn a_key_that_others_may_read_is_refused() -> Outcome {
 }
 
 fn files_that_cannot_be_used_are_named_with_the_parameter() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let (one, other) = (bench.authority.client("postgres"), bench.authority.client("postgres"));
     bench.write("one.crt", &one.certificate);
     bench.write("one.key", &one.key);
@@ -109,7 +116,7 @@ fn files_that_cannot_be_used_are_named_with_the_parameter() -> Outcome {
 }
 
 fn a_password_is_bound_to_the_connection() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.ask("SET password_encryption = 'scram-sha-256'; CREATE ROLE bound LOGIN PASSWORD 'open sesame'");
     bench.cluster.ask_for_passwords();
     let bound = |parameters: &str| {

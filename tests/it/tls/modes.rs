@@ -66,7 +66,7 @@ const SERVERS: [Kind; 9] = [
 const STRANGER: &str = "stranger";
 
 fn each_mode_does_with_each_server_what_libpq_does() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.ask(&format!("CREATE ROLE {STRANGER} LOGIN"));
     let (mut table, mut pooled, mut otherwise) = (String::new(), String::new(), String::new());
     for (name, make) in SERVERS {
@@ -138,7 +138,7 @@ fn brief(outcome: Result<String, String>) -> String {
 }
 
 fn a_certificate_that_is_refused_is_told_with_the_reason_and_the_remedy() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let mut texts = String::new();
     for (name, make) in &SERVERS[..6] {
         make(&bench);
@@ -165,7 +165,7 @@ fn a_certificate_that_is_refused_is_told_with_the_reason_and_the_remedy() -> Out
 }
 
 fn a_certificate_of_the_first_version_is_told_with_the_remedy() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     openssl(
         &bench,
         "openssl req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out old.csr && \
@@ -178,7 +178,7 @@ fn a_certificate_of_the_first_version_is_told_with_the_remedy() -> Outcome {
 }
 
 fn the_command_of_the_documentation_makes_a_certificate_that_is_taken() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tls.md")).unwrap();
     let (_, behind) = text.split_once("```console\n$ ").unwrap();
     let (command, _) = behind.split_once("\n```").unwrap();
@@ -199,7 +199,7 @@ fn openssl(bench: &Bench, script: &str) -> Outcome {
 }
 
 fn a_self_signed_certificate_is_its_own_root() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let own = self_signed(&NAMES, IsCa::ExplicitNoCa);
     bench.present(&own);
     bench.write("own.crt", &own.certificate);
@@ -209,7 +209,7 @@ fn a_self_signed_certificate_is_its_own_root() -> Outcome {
 }
 
 fn a_mode_that_verifies_wants_someone_to_trust() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let error = bench.outcome("sslmode=verify-full").unwrap_err();
     assert!(error.contains("there is no root certificate to do it with"), "{error}");
     assert!(error.contains("\n  = help: give the authority's certificate with `sslrootcert=<file>`"), "{error}");
@@ -234,7 +234,7 @@ fn a_mode_that_verifies_wants_someone_to_trust() -> Outcome {
 }
 
 fn the_systems_authorities_do_not_know_a_test() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let error = bench.outcome("sslrootcert=system").unwrap_err();
     assert!(
         error.contains("trusted is whom this system trusts") || error.contains("no list of authorities"),

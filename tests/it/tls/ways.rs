@@ -26,6 +26,7 @@ crate::trials!(
     an_app_migrates_and_serves_over_a_verified_connection,
     who_blocks_is_seen_over_tls,
     a_server_without_tls_is_no_reason_to_wait,
+    a_program_without_tls_connects_without,
 );
 
 const RULES: &str = "hostssl all all 127.0.0.1/32 trust\n";
@@ -33,7 +34,7 @@ const A: (&str, &str, &str) = ("1_a", "create table a (i int);", "drop table a;"
 const B: (&str, &str, &str) = ("2_b", "alter table a add column j int;", "alter table a drop column j;");
 
 fn commands_migrate_over_a_verified_connection() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules(RULES);
     let workspace = Workspace::with(&[A, B]);
     let url = bench.url("sslmode=verify-full&sslrootcert=<root>");
@@ -67,7 +68,7 @@ fn an_app_migrates_and_serves_over_a_verified_connection() -> Outcome {
 }
 
 fn libpqs_variables_say_it_as_well_as_the_url() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules(RULES);
     let root = bench.home().join("root.crt").display().to_string();
     let port = bench.cluster.port().to_string();
@@ -92,7 +93,7 @@ fn libpqs_variables_say_it_as_well_as_the_url() -> Outcome {
 }
 
 fn key_value_strings_say_it_as_well_as_urls() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules(RULES);
     let root = bench.home().join("root.crt");
     let text = |mode: &str| {
@@ -114,7 +115,7 @@ fn a_socket_is_never_tls() -> Outcome {
 
 #[cfg(unix)]
 fn a_socket_is_never_tls() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules("local all all trust\nhostssl all all 127.0.0.1/32 trust\n");
     let (folder, port) = (bench.server().display(), bench.cluster.port());
     for mode in ["disable", "allow", "prefer", "require", "verify-full"] {
@@ -133,8 +134,7 @@ fn a_socket_is_never_tls() -> Outcome {
 }
 
 fn the_next_host_is_tried_as_the_mode_says() -> Outcome {
-    let (with, without) = (Bench::new()?, Bench::new()?);
-    without.end_tls();
+    let (with, without) = (Bench::take()?, Bench::new()?);
     let (first, second) = (without.cluster.port(), with.cluster.port());
     let of = |mode: &str| {
         let hosts = format!("localhost:{first},localhost:{second}");
@@ -158,7 +158,7 @@ fn a_pooler_that_insists_on_tls_gets_it() -> Outcome {
 
 #[cfg(unix)]
 fn a_pooler_that_insists_on_tls_gets_it() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     let folder = bench.server().display();
     let lines = format!(
         "client_tls_sslmode = require\nclient_tls_cert_file = {folder}/server.crt\nclient_tls_key_file = {folder}/server.key"
@@ -198,7 +198,7 @@ fn a_direct_handshake_says_what_is_to_be_spoken() -> Outcome {
 }
 
 fn who_blocks_is_seen_over_tls() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules(RULES);
     let workspace = Workspace::with(&[A]);
     let database = Database::parse(&bench.url("sslmode=verify-full&sslrootcert=<root>")).unwrap();
@@ -219,7 +219,7 @@ fn who_blocks_is_seen_over_tls() -> Outcome {
 }
 
 fn a_server_without_tls_is_no_reason_to_wait() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.end_tls();
     let database = Database::parse(&bench.url("sslmode=require")).unwrap();
     let mut waited = 0;
@@ -231,5 +231,23 @@ fn a_server_without_tls_is_no_reason_to_wait() -> Outcome {
         .unwrap_err();
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
     assert_eq!(waited, 0);
+    Ok(())
+}
+
+fn a_program_without_tls_connects_without() -> Outcome {
+    if cfg!(any(feature = "rustls", feature = "native-tls")) {
+        return Err(crate::harness::Skip("built with TLS: `cargo test -p stairwell` is without".to_owned()));
+    }
+    let bench = Bench::new()?;
+    bench.present(&bench.authority.server(&super::bench::NAMES));
+    for mode in ["allow", "prefer"] {
+        let database = Database::parse(&bench.url(&format!("sslmode={mode}"))).unwrap();
+        assert_eq!(outcome(&database), Ok("plain".to_owned()));
+        let (config, connector) = database.pool_parts().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert!(runtime.block_on(config.connect(connector)).is_ok(), "{mode}");
+    }
+    let error = Database::parse(&bench.url("sslmode=require")).unwrap_err().to_string();
+    assert!(error.contains("switch on the feature `rustls`"), "{error}");
     Ok(())
 }

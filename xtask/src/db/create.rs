@@ -1,5 +1,6 @@
 //! `db create`: an empty database.
 
+use postgres::error::SqlState;
 use stairwell::postgres::Database;
 
 use crate::context::Context;
@@ -58,11 +59,11 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     match client.batch_execute(&args.statement(database.name())) {
         Ok(()) => say(&format!("created {database}")),
         // Someone was quicker: between two that try at once, the server may also see only the key of its catalog.
-        Err(error) if matches!(error.code().map(|code| code.code()), Some("42P04" | "23505")) => {
+        Err(error) if matches!(error.code().map(SqlState::code), Some("42P04" | "23505")) => {
             say_it_exists(&database, args);
         }
         Err(error) => {
-            let help = match error.code().map(|code| code.code()) {
+            let help = match error.code().map(SqlState::code) {
                 Some("42501") => {
                     "\n  = help: the role needs CREATEDB, and to be a member of the owner: as a superuser `ALTER ROLE … CREATEDB`"
                 }

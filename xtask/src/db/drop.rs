@@ -1,6 +1,7 @@
 //! `db drop`: the database with all its data.
 
 use postgres::Client;
+use postgres::error::SqlState;
 use stairwell::postgres::Database;
 
 use crate::context::Context;
@@ -43,21 +44,15 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     refuse_servers_own(&database)?;
     let mut looked = None;
     guard::pass(Deed::Drop, &database, args.confirm.name(), || {
-        let mut client = maintenance(&database)?;
-        let mark = look(&mut client, &database)?;
-        looked = Some((client, mark.is_some()));
-        Ok(mark.flatten())
+        let found = looked.insert(Found::look(&database)?);
+        Ok(found.mark.clone())
     })?;
-    let (mut client, exists) = match looked {
-        Some(looked) => looked,
-        None => {
-            let mut client = maintenance(&database)?;
-            let exists = look(&mut client, &database)?.is_some();
-            (client, exists)
-        }
+    let mut found = match looked {
+        Some(found) => found,
+        None => Found::look(&database)?,
     };
-    if exists {
-        return drop(&mut client, &database);
+    if found.exists {
+        return drop(&mut found.client, &database);
     }
     if args.if_exists {
         say(&format!("there is no {database}"));
@@ -66,15 +61,25 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     Err(Failure::new(Code::Failed, format!("there is no {database}\n  = help: `--if-exists` takes that for success")))
 }
 
-/// The mark of the database, if there is one; nothing where there is no such database.
-fn look(client: &mut Client, database: &Database) -> Result<Option<Option<String>>, Failure> {
-    let row = client.query_opt(LOOK, &[&database.name()]).map_err(|error| unseen(&error))?;
-    Ok(row.map(|row| row.get(0)))
+/// The server, and what it has of the database.
+struct Found {
+    client: Client,
+    exists: bool,
+    /// Its own setting `stairwell.environment`.
+    mark: Option<String>,
+}
+
+impl Found {
+    fn look(database: &Database) -> Result<Self, Failure> {
+        let mut client = maintenance(database)?;
+        let row = client.query_opt(LOOK, &[&database.name()]).map_err(|error| unseen(&error))?;
+        Ok(Self { client, exists: row.is_some(), mark: row.and_then(|row| row.get(0)) })
+    }
 }
 
 fn drop(client: &mut Client, database: &Database) -> Result<(), Failure> {
     let refused = |error: postgres::Error| {
-        let help = match error.code().map(|code| code.code()) {
+        let help = match error.code().map(SqlState::code) {
             Some("42501") => "\n  = help: connect as the owner of the database",
             Some("55006") => {
                 "\n  = help: stop what is connected to it, or reads from it (a replication slot, a prepared transaction)"

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod completions;
 mod create;
 mod current;
 mod down;
@@ -56,10 +57,15 @@ pub(crate) enum Command {
     Url(url::Args),
     #[command(subcommand)]
     Server(server::Args),
+    Completions(completions::Args),
 }
 
 /// Does what the command line says.
 pub(crate) fn run(db: Db) -> Result<(), Failure> {
+    // Of no project in particular, and not to be stopped by an `.env`.
+    if let Command::Completions(args) = &db.command {
+        return completions::run(args);
+    }
     let context = Context::new(db.global)?;
     match db.command {
         Command::New(args) => new::run(&context, &args),
@@ -81,6 +87,7 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Drop(args) => drop::run(&context, &args),
         Command::Shell(args) => shell::run(&context, &args),
         Command::Url(args) => url::run(&context, &args),
+        Command::Completions(args) => completions::run(&args),
         Command::Server(args) => server::run(&context, args),
     }
 }

@@ -25,11 +25,10 @@ the middle of the `git merge`, `git rebase`, `git cherry-pick` or `git stash pop
 after theirs (the UTC time, in the order that they had), renames their files, and writes the lock that fits. What is in the files stays, \
 but for the old name in the comments at their top. Theirs keep their names.
 
-Yours are those of the branch that you are on in a merge, and those of the commits that are put on the other branch in a rebase. Where \
-there is no conflict they are the migrations that are not locked. Of these and in a conflict, those that are newer than all of theirs \
-keep their versions.
-
-On a branch whose migrations others have applied already, merging another branch into it: `--mine theirs`.
+Yours are those of the branch that you are on in a merge, and those of the commits that are put on the other branch in a rebase. On the \
+branch that everyone has (the remote's default; `main` or `master` where it names none) a merge is the other way round: what comes in \
+gets the later versions, since what is there may be deployed. Where there is no conflict they are the migrations that are not locked. In \
+either case those that are newer than all of theirs keep their versions.
 
 Everything is checked before anything is written, and if a rename fails the others are taken back.
 

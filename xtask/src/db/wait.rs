@@ -145,10 +145,8 @@ fn bounded(end: Instant, database: &Database, set: Option<Arc<MigrationSet>>) ->
 }
 
 fn look(database: &Database, set: Option<&MigrationSet>) -> Look {
-    let answer = database.connect().and_then(|mut client| {
-        // As a simple query it works through every pooler.
-        Ok(client.simple_query("SELECT 1").map(|_| ()))
-    });
+    // As a simple query it works through every pooler.
+    let answer = database.connect().map(|mut client| client.simple_query("SELECT 1").map(|_| ()));
     match (answer, set) {
         (Ok(Ok(())), None) => Look::Done(format!("{database} answers")),
         (Ok(Ok(())), Some(set)) => at_head(database, set),

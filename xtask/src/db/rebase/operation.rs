@@ -28,6 +28,31 @@ pub(super) enum Operation {
     Stash,
 }
 
+/// What the branch is that is checked out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Branch {
+    /// The one that everyone has: what its remote calls the default, or `main` or `master` where it says nothing.
+    Trunk,
+    /// Any other, or none.
+    Other,
+}
+
+impl Branch {
+    /// Asks git, in the migrations folder.
+    pub(super) fn of(folder: &Path) -> Self {
+        let name = |what: &str| {
+            let said = git::ask(folder, &["symbolic-ref", "--quiet", "--short", what])?;
+            Some(String::from_utf8_lossy(&said).trim().to_owned())
+        };
+        let trunk = name("refs/remotes/origin/HEAD");
+        let is_trunk = |branch: &str| match trunk.as_deref().and_then(|trunk| trunk.strip_prefix("origin/")) {
+            Some(trunk) => trunk == branch,
+            None => ["main", "master"].contains(&branch),
+        };
+        if name("HEAD").is_some_and(|branch| is_trunk(&branch)) { Self::Trunk } else { Self::Other }
+    }
+}
+
 /// The file or folder in git's own that tells each, the most telling first: a rebase that makes merges again has both, and it picks commits.
 const SIGNS: [(&str, Operation); 5] = [
     ("MERGE_HEAD", Operation::Merge),
@@ -53,11 +78,14 @@ impl Operation {
         }
     }
 
-    /// Where my own migrations are: a merge leaves me on my branch, and a rebase puts my commits on the other one.
-    pub(super) fn mine(self) -> Whose {
-        match self {
-            Self::Nothing | Self::Merge => Whose::Ours,
-            Self::Rebase | Self::CherryPick | Self::Mailbox | Self::Stash => Whose::Theirs,
+    /// Where my own migrations are, which may be renamed: a merge leaves me on my branch, and a rebase puts my commits on the other one. On
+    /// the branch from which people deploy, what comes in by a merge is what nobody has applied yet.
+    pub(super) fn mine(self, branch: Branch) -> Whose {
+        match (self, branch) {
+            (Self::Nothing, _) | (Self::Merge, Branch::Other) => Whose::Ours,
+            (Self::Merge, Branch::Trunk) | (Self::Rebase | Self::CherryPick | Self::Mailbox | Self::Stash, _) => {
+                Whose::Theirs
+            }
         }
     }
 

@@ -95,6 +95,7 @@ struct Own {
 
 /// Decides. `now` is the time that new versions are made of.
 pub(super) fn plan(sides: &Sides, files: &Files, now: Timestamp) -> Result<Rebase, Refusal> {
+    let sides = &with_edits(sides, files);
     let (theirs, base) = (groups(&sides.theirs), sides.base.as_ref().map(groups));
     let mine = groups(&sides.mine);
     if let Some(base) = &base {
@@ -167,6 +168,44 @@ pub(super) fn plan(sides: &Sides, files: &Files, now: Timestamp) -> Result<Rebas
     rebase.before = had.iter().map(|entry| entry.version).filter(is_older).max();
     rebase.lock = Lock::from_entries(entries);
     Ok(rebase)
+}
+
+/// The sides after a commit that edits one of mine, which an earlier commit of this rebase has put behind theirs: git has carried the edit over
+/// to the file's new name, and what is locked under that is the text that I locked, but for the name in it.
+fn with_edits(sides: &Sides, files: &Files) -> Sides {
+    let (theirs, before) = (groups(&sides.theirs), groups(&sides.mine));
+    let edit = |entry: &Entry| {
+        let stem = |file: &str| file.strip_suffix(entry.direction.suffix()).map(str::to_owned);
+        let content = files.here.get(&entry.file)?;
+        let is_it = |old: &&Entry| {
+            let is_before = old.direction == entry.direction && name_of(&old.file) == name_of(&entry.file);
+            let text = || Some(with_id(&content.bytes, &stem(&entry.file)?, &stem(&old.file)?));
+            is_before
+                && !theirs.contains_key(&id_of(old))
+                && moved(&id_of(old), &before, &theirs)
+                && text().is_some_and(|text| Content::of(text).is(old.checksum))
+        };
+        let old = sides.mine.entries().iter().find(is_it)?;
+        Some((id_of(old), content.checksum?))
+    };
+    let mut carried = BTreeSet::new();
+    let entries: Vec<Entry> = sides
+        .theirs
+        .entries()
+        .iter()
+        .map(|entry| match edit(entry) {
+            Some((old, checksum)) => {
+                carried.insert(old);
+                Entry { checksum, ..entry.clone() }
+            }
+            None => entry.clone(),
+        })
+        .collect();
+    // What was carried over is theirs now, and no longer something that both had.
+    let rest = |lock: &Lock| {
+        Lock::from_entries(lock.entries().iter().filter(|entry| !carried.contains(&id_of(entry))).cloned())
+    };
+    Sides { theirs: Lock::from_entries(entries), mine: rest(&sides.mine), base: sides.base.as_ref().map(rest) }
 }
 
 /// A migration's files with their digests.

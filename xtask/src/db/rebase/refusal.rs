@@ -22,7 +22,7 @@ impl std::fmt::Display for Side {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error(
-        "{side} edited `{file}`, which both had before; nothing was changed\n  = note: only new migrations are put behind theirs, and a database that applied the old text would differ\n  = help: settle that one first: take the lock of the side that is right, `git add` it, and run this again; what is not in it counts as yours"
+        "{side} edited `{file}`, which both had before; nothing was changed\n  = note: only new migrations are put behind theirs, and a database that applied the old text would differ\n  = help: if it is yours alone, and one commit wrote it and a later one edited it: abort, squash the two, and begin again\n  = help: else settle that one first: take the lock of the side that is right, `git add` it, and run this again; what is not in it counts as yours"
     )]
     Edited { side: Side, file: String },
     #[error(

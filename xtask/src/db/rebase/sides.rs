@@ -8,7 +8,7 @@ use stairwell::Findings;
 use stairwell::lock::{Conflict, Entry, LOCK_FILE, Lock};
 use stairwell::migration::file_name;
 
-use super::operation::{Operation, Whose};
+use super::operation::{Branch, Operation, Whose};
 use super::plan::{Content, Files, Sides};
 use crate::failure::{Code, Failure};
 use crate::git;
@@ -42,7 +42,7 @@ pub(super) fn look(folder: &Path, whose: Option<Whose>) -> Result<Found, Failure
     let marked = Conflict::parse(&shown, &text);
     let label = marked.as_ref().ok().and_then(|found| found.as_ref()).map(|conflict| conflict.label.clone());
     let operation = Operation::of(folder, label.as_deref());
-    let whose = whose.unwrap_or(operation.mine());
+    let whose = whose.unwrap_or_else(|| operation.mine(Branch::of(folder)));
     let staged = staged(folder, &shown)?;
     let is_staged = staged.is_some();
     let sides = match (staged, lock.as_ref()) {

@@ -7,6 +7,8 @@ const NOW: &str = "2026-11-21T09:30:00Z";
 /// The version of [`NOW`].
 const T: u64 = 20_261_121_093_000;
 
+type Ids<'a> = &'a [&'a str];
+
 fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
@@ -75,8 +77,7 @@ fn sides(base: Option<&[&str]>, mine: &[&str], theirs: &[&str]) -> Sides {
 #[test]
 fn mine_come_after_theirs_in_the_order_that_they_had() {
     let (t, t1) = (format!("{T}_"), format!("{}_", T + 1));
-    type Case<'a> = (&'a [&'a str], &'a [&'a str], Vec<String>);
-    let table: [Case<'_>; 7] = [
+    let table: [(Ids<'_>, Ids<'_>, Vec<String>); 7] = [
         (&["1_a", "2_b"], &["1_a", "3_c"], vec!["1_a".into(), "3_c".into(), format!("{t}b")]),
         (
             &["1_a", "2_b", "4_d"],
@@ -190,10 +191,41 @@ fn the_second_commit_of_a_rebase_finds_the_first_one_renamed() {
 }
 
 #[test]
+fn an_edit_that_git_carried_over_to_the_new_name_is_locked() {
+    // 2_b was renamed when the first commit was done, and the second one edits it.
+    let renamed = format!("{T}_b");
+    let carried = |id: &str| {
+        both(id).map(|(file, content)| {
+            (file.replace("2_b", &renamed), Content::of(with_id(&content.bytes, "2_b", &renamed)))
+        })
+    };
+    let locked = |id: &str| {
+        let entry = |(file, content): (String, Content)| {
+            let name = file_name(&file).unwrap();
+            Entry { version: name.version, direction: name.direction, checksum: content.checksum.unwrap(), file }
+        };
+        let entries = lock(&["1_a", "3_c"]).entries().to_vec();
+        Lock::from_entries(entries.into_iter().chain(carried(id).map(entry)))
+    };
+    let here = |id: &str| {
+        let mut files = files(&["1_a", "3_c"]);
+        files.here.extend(carried(id));
+        files
+    };
+    for base in [None, Some(&["1_a", "2_b"][..])] {
+        let sides = Sides { theirs: locked("2_b"), ..sides(base, &["1_a", "2_b!x"], &[]) };
+        let rebase = plan(&sides, &here("2_b!x"), now()).unwrap();
+        assert_eq!((rebase.steps.len(), &rebase.lock), (0, &locked("2_b!x")));
+        // Another edit than the one that was locked is no one's.
+        assert!(plan(&sides, &here("2_b!y"), now()).is_err());
+    }
+}
+
+#[test]
 fn a_side_that_changed_what_both_had_is_named() {
     let edited = |side| Err(Refusal::Edited { side, file: "1_a.down.sql".into() });
     let removed = |side| Err(Refusal::Removed { side, id: "1_a".into() });
-    let table: [(&[&str], &[&str], Result<Rebase, Refusal>); 4] = [
+    let table: [(Ids<'_>, Ids<'_>, Result<Rebase, Refusal>); 4] = [
         (&["1_a!x", "2_b"], &["1_a", "3_c"], edited(Side::Mine)),
         (&["1_a", "2_b"], &["1_a!x", "3_c"], edited(Side::Theirs)),
         (&["2_b"], &["1_a", "3_c"], removed(Side::Mine)),
@@ -227,15 +259,10 @@ fn a_file_that_is_not_what_was_locked_stops_it() {
 fn names_that_could_not_be_are_refused() {
     let long = format!("2_{}", "x".repeat(188));
     let last = format!("{}_z", i64::MAX);
-    let table: [(&[&str], &[&str], fn(&Refusal) -> bool); 2] = [
-        (&[&long], &["3_c"], |refusal| matches!(refusal, Refusal::Name { .. })),
-        (&["2_b"], &[&last], |refusal| matches!(refusal, Refusal::NoVersion)),
-    ];
-    for (mine, theirs, is_it) in table {
-        let files = files(&[mine, theirs].concat());
-        let refusal = plan(&sides(None, mine, theirs), &files, now()).unwrap_err();
-        assert!(is_it(&refusal), "{refusal:?}");
-    }
+    let refusal =
+        |mine: &str, theirs: &str| plan(&sides(None, &[mine], &[theirs]), &files(&[mine, theirs]), now()).unwrap_err();
+    assert!(matches!(refusal(&long, "3_c"), Refusal::Name { .. }));
+    assert_eq!(refusal("2_b", &last), Refusal::NoVersion);
     // Two files that would be one.
     let mut twins = files(&["3_c", "2_b"]);
     twins.here.extend(both("02_b"));
