@@ -383,7 +383,7 @@ fn on_the_branch_that_everyone_has_what_comes_in_is_renamed() -> Outcome {
         match trunk {
             None => drop(git(root, &["switch", "--quiet", "--force-create", "main"])),
             Some(trunk) => {
-                drop(git(root, &["symbolic-ref", "refs/remotes/origin/HEAD", &format!("refs/remotes/origin/{trunk}")]))
+                drop(git(root, &["symbolic-ref", "refs/remotes/origin/HEAD", &format!("refs/remotes/origin/{trunk}")]));
             }
         }
         git(root, &["merge", "theirs"]);
