@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use stairwell::plan::PlanError;
-use stairwell::postgres::{Event, Migrator, RunError, RunErrorKind, Standing};
+use stairwell::postgres::{Event, Migrator, Report, RunError, RunErrorKind, Standing};
+use stairwell::startup::Log;
 use stairwell::{MigrationSet, Target};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::PROGRAM;
 use crate::cli::{Code, Migrate, fail};
@@ -34,24 +35,27 @@ pub(crate) fn run(config: &Config, set: &MigrationSet, what: Option<Migrate>) ->
 }
 
 fn migrator(set: &MigrationSet, patience: Duration) -> Migrator<'_> {
-    Migrator::new(set).program(PROGRAM).server_wait(patience).connect_wait(patience).on_event(|event| match event {
-        Event::Planned { .. } | Event::Started { .. } => {}
-        Event::Done { .. } | Event::Notice { .. } => info!("{event}"),
-        _ => warn!("{event}"),
-    })
+    let mut log = Log::default();
+    let log = move |event: &Event<'_>| log.event(event);
+    Migrator::new(set).program(PROGRAM).server_wait(patience).connect_wait(patience).on_event(log)
+}
+
+/// The newest migration after a run: `20261006161226`.
+fn version(report: &Report) -> &str {
+    report.head.as_deref().and_then(|id| id.split('_').next()).unwrap_or("none")
 }
 
 fn up(config: &Config, mut migrator: Migrator<'_>) -> Result<ExitCode, RunError> {
     info!("Running database migrations …");
     let report = migrator.up(&config.migrations, Target::Head)?;
-    let version = report.head.as_deref().unwrap_or("none");
+    let version = version(&report);
     info!(applied = report.done.len(), %version, "Database migrations completed");
     Ok(ExitCode::SUCCESS)
 }
 
 fn down(config: &Config, mut migrator: Migrator<'_>, target: Target) -> Result<ExitCode, RunError> {
     let report = migrator.down(&config.migrations, target)?;
-    let version = report.head.as_deref().unwrap_or("none");
+    let version = version(&report);
     info!(undone = report.done.len(), %version, "Database migrations undone");
     Ok(ExitCode::SUCCESS)
 }
@@ -62,7 +66,7 @@ fn status(config: &Config, mut migrator: Migrator<'_>, check: bool) -> Result<Ex
     for row in &status.rows {
         let applied = matches!(row.standing, Standing::Applied | Standing::CommentEdited);
         settled &= applied;
-        let when = row.applied_at.as_deref().map(|at| format!("  {at} UTC")).unwrap_or_default();
+        let when = row.applied_at.as_deref().map(|at| format!("  {at}")).unwrap_or_default();
         let word = match row.standing {
             _ if applied => "applied",
             Standing::Pending => "pending",

@@ -415,6 +415,6 @@ mod tests {
     fn inside_a_runtime_the_blocking_client_says_how_to_call_it() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let error = runtime.block_on(async { database("postgresql://localhost/d").connect().err().unwrap() });
-        assert!(error.to_string().contains("spawn_blocking"), "{error}");
+        assert!(error.to_string().contains("postgres::spawn"), "{error}");
     }
 }

@@ -4,22 +4,31 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use crate::migration::behind_version;
+use crate::migration::{Direction, behind_version};
 use crate::postgres::{Done, Event};
 
 /// Who waits asks several times a second; a log wants to hear of it now and then.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Tells a log what a run does.
+/// Tells a log what a run does: what [`Startup`](super::Startup) uses, for whoever has a [`Migrator`](crate::postgres::Migrator) and the same
+/// log.
+///
+/// ```no_run
+/// # fn run(set: &stairwell::MigrationSet) {
+/// let mut log = stairwell::startup::Log::default();
+/// let migrator = stairwell::postgres::Migrator::new(set).on_event(move |event| log.event(event));
+/// # }
+/// ```
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub struct Log {
     waiting_said: Option<Instant>,
 }
 
 impl Log {
-    pub(super) fn event(&mut self, event: &Event<'_>) {
+    /// Tells it of this. One migration is one line, with `version`, `name` and `elapsed` as fields; what takes its time is a warning.
+    pub fn event(&mut self, event: &Event<'_>) {
         match event {
-            Event::Done { done, .. } => applied(done),
+            Event::Done { done, .. } => tell(done),
             Event::Notice { text } => info!("{text}"),
             Event::Planned { .. } | Event::Started { .. } => {}
             Event::Waiting { .. } | Event::Blocked { .. } => {
@@ -33,12 +42,13 @@ impl Log {
     }
 }
 
-fn applied(done: &Done) {
+fn tell(done: &Done) {
     let (version, name) = (done.version, behind_version(&done.id));
-    if let Some(elapsed) = done.elapsed {
-        info!(%version, %name, elapsed = %in_words(elapsed), "migration applied");
-    } else {
-        info!(%version, %name, "migration applied by another runner");
+    match (done.direction, done.elapsed.map(in_words)) {
+        (Direction::Up, Some(elapsed)) => info!(%version, %name, %elapsed, "migration applied"),
+        (Direction::Up, None) => info!(%version, %name, "migration applied by another runner"),
+        (Direction::Down, Some(elapsed)) => info!(%version, %name, %elapsed, "migration undone"),
+        (Direction::Down, None) => info!(%version, %name, "migration undone by another runner"),
     }
 }
 

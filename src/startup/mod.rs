@@ -43,6 +43,7 @@ pub use cause::Cause;
 pub use decide::Backoff;
 pub use error::StartupError;
 pub use health::{Condition, Health};
+pub use logging::Log;
 pub use migrations::{Migrations, Startup};
 pub use policy::{Mode, OnFailure, Policy, PolicyError};
 pub use standing::Standing;

@@ -31,11 +31,16 @@ fn up(database: &TestDatabase, applied: usize) {
     let ran = migrate(None, database.url(), &[]).ok();
     let words = format!("Database migrations completed applied={applied} version=20261006161226");
     assert!(ran.stderr.contains(&words), "{}", ran.stderr);
+    // A line for each, as the service logs it.
+    assert_eq!(ran.stderr.matches("INFO migration applied version=2026").count(), applied, "{}", ran.stderr);
 }
 
 #[track_caller]
 fn down(database: &TestDatabase) {
-    migrate(None, database.url(), &["down", "--to", "base", "--confirm", database.database().name()]).ok();
+    let down = ["down", "--to", "base", "--confirm", database.database().name()];
+    let ran = migrate(None, database.url(), &down).ok();
+    assert!(ran.stderr.contains("INFO migration undone version=20260303101427 name=initial_schema"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Database migrations undone undone=10 version=none"), "{}", ran.stderr);
 }
 
 fn nine_tables_come_and_go_and_come_again() -> Outcome {
