@@ -75,6 +75,20 @@ impl ConnectError {
         }
     }
 
+    /// Nobody answered within this time.
+    pub(super) fn timed_out(database: &Database, most: Duration) -> Self {
+        Self {
+            place: database.to_string(),
+            reason: format!("no answer within {most:?}"),
+            help: Some(
+                "is the server stopped or overloaded, or does a firewall swallow what is sent? `connect_timeout` in the URL says how many seconds to wait"
+                    .to_owned(),
+            ),
+            sqlstate: None,
+            silent: true,
+        }
+    }
+
     /// This one and another try's, which was made in this way. It passes if both do.
     pub(super) fn beside(mut self, other: &Self, how: &str) -> Self {
         if self.reason != other.reason {

@@ -3,7 +3,9 @@
 use std::error::Error as _;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode};
 use tokio_postgres::{Client, Config, Connection, Socket};
 
@@ -19,9 +21,16 @@ pub(in crate::postgres) async fn connect(
 ) -> Result<(Client, Connection<Socket, TlsStream>), ConnectError> {
     let mut tries = Tries::of(database)?;
     while let Some(next) = tries.next() {
-        match next.config.connect(next.connector.clone()).await {
-            Ok(parts) => return Ok(parts),
-            Err(error) => tries.failed(&next, &error),
+        let trying = next.config.connect(next.connector.clone());
+        // As libpq, for all of it: tokio-postgres ends its own wait when TCP is through, and a server that is stopped never says a word.
+        let outcome = match next.config.get_connect_timeout() {
+            Some(most) => timeout(*most, trying).await.map_err(|_| *most),
+            None => Ok(trying.await),
+        };
+        match outcome {
+            Ok(Ok(parts)) => return Ok(parts),
+            Ok(Err(error)) => tries.failed(&next, &error),
+            Err(most) => tries.timed_out(most),
         }
     }
     Err(tries.into_error())
@@ -133,6 +142,12 @@ impl<'a> Tries<'a> {
             // The other way would come to the same: on to the next host.
             self.now = None;
         }
+    }
+
+    /// A try was over before anybody answered: on to the next host.
+    fn timed_out(&mut self, most: Duration) {
+        self.error = Some(ConnectError::timed_out(self.database, most));
+        self.now = None;
     }
 
     pub(in crate::postgres) fn into_error(self) -> ConnectError {

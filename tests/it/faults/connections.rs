@@ -235,7 +235,17 @@ fn not_yet(said: &mut Said) -> Result<(), Skip> {
             .unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
+    nobody_speaks(said);
     nobody_listens(said)
+}
+
+/// A server that is stopped takes a connection, and never says a word.
+fn nobody_speaks(said: &mut Said) {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = format!("postgresql://u@127.0.0.1:{port}/d?connect_timeout=1");
+    let database = Database::parse(&url).unwrap();
+    note(said, "a server that never answers", &fails_for_good(&database), &["no answer within 1s", "connect_timeout"]);
 }
 
 fn nobody_listens(said: &mut Said) -> Result<(), Skip> {
