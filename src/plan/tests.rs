@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::checksum::Checksum;
 use crate::set::{Inspection, Source};
 
 fn version(number: u64) -> Version {
@@ -36,16 +37,8 @@ fn set(versions: impl IntoIterator<Item = u64>) -> MigrationSet {
 }
 
 fn row(migration: &Migration) -> Applied {
-    Applied {
-        version: migration.version,
-        name: migration.name().to_owned(),
-        checksum: migration.up.checksum(),
-        fingerprint: migration.up.fingerprint(),
-        state: State::Applied,
-        progress: 0,
-        scripts: Scripts { up: None, down: migration.down.as_ref().map(|script| script.text().to_string()) },
-        record: None,
-    }
+    let down = migration.down.as_ref().map(|script| script.text().to_owned());
+    Applied { scripts: Scripts { up: None, down }, ..Applied::with(migration.version, migration.name(), &migration.up) }
 }
 
 /// What the ledger says when these versions of the set have been applied.

@@ -64,7 +64,7 @@ impl Offline<'_> {
                 Mode::Transaction => self.transaction(&mut out, step, history.head()),
                 Mode::Statements => self.statements(&mut out, step, history.head()),
             }
-            history.take(step);
+            history.record(step);
         }
         let _ = write!(out, "\n\\echo '{count} done: the database is at {}'\n", at(history.head()));
         out

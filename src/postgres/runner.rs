@@ -338,7 +338,7 @@ impl<'a, 'l> Run<'a, 'l> {
                 if let Outcome::Done(times) = &outcome {
                     // Its row was committed with the disk waited for.
                     self.unflushed = false;
-                    self.history.take(first);
+                    self.history.record(first);
                     self.finished(first, times.first().copied().flatten());
                 }
                 outcome

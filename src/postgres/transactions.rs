@@ -86,7 +86,7 @@ impl Run<'_, '_> {
         // A script that left its transaction took the ledger's row with it, or had it written in another one.
         let escaped = (0..committed).find(|n| !recorded[*n]);
         for (n, step) in steps.iter().enumerate().take(escaped.unwrap_or(committed)) {
-            self.history.take(step);
+            self.history.record(step);
             self.finished(step, times[n]);
         }
         if committed > 0 {

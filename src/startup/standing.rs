@@ -1,6 +1,6 @@
 //! Where a database stands, as one release of an app sees it.
 
-use crate::plan::{Applied, History, OutOfOrder, Plan, PlanError, State, Target};
+use crate::plan::{Applied, History, OutOfOrder, Plan, PlanError, Target};
 use crate::set::{Findings, MigrationSet};
 
 /// Where a database stands, beside the migrations of a program.
@@ -32,7 +32,7 @@ impl Standing {
             Ok(plan) => (plan.steps.len(), conflict(Plan::up(set, history, Target::Head, order))),
             Err(error) => (Self::missing(set, history), conflict(Err(error))),
         };
-        let current = history.rows.iter().rfind(|row| row.state == State::Applied).map(Applied::id);
+        let current = history.newest_applied().map(Applied::id);
         Self { current, pending, ahead, conflict }
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::State;
 use crate::set::{Inspection, Source};
 
 /// Migrations `1_m`, `2_m` … with these up scripts.
@@ -16,17 +17,7 @@ fn plain(versions: &[u64]) -> MigrationSet {
 
 /// What the ledger says when all of a set has been applied.
 fn applied(set: &MigrationSet) -> History {
-    let row = |migration: &crate::migration::Migration| Applied {
-        version: migration.version,
-        name: migration.name().to_owned(),
-        checksum: migration.up.checksum(),
-        fingerprint: migration.up.fingerprint(),
-        state: State::Applied,
-        progress: 0,
-        scripts: crate::plan::Scripts::default(),
-        record: None,
-    };
-    History { rows: set.migrations().iter().map(row).collect() }
+    History::assumed(set, set.head().map(|migration| migration.version))
 }
 
 /// Current, pending, ahead, and the rules that are violated.
