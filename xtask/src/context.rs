@@ -115,6 +115,12 @@ impl Context {
     }
 }
 
+/// ` by ann`, if the system says who runs this: the role in the database is often one for all. Empty where it does not.
+pub(crate) fn by_whom() -> String {
+    let named = |name: &&str| env::var(name).ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    ["USER", "LOGNAME", "USERNAME"].iter().find_map(named).map(|name| format!(" by {name}")).unwrap_or_default()
+}
+
 /// Reads `.env` of the current folder or, where that has none, of the workspace. What is set already stays.
 fn load_dotenv(here: &Path, root: &Path) -> Result<(), Failure> {
     let Some(path) = [here, root].into_iter().map(|folder| folder.join(".env")).find(|path| path.is_file()) else {

@@ -38,7 +38,7 @@ pub(crate) fn db(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("db").args(arguments).current_dir(folder).stdin(Stdio::null());
     clean(&mut command);
-    command.env(ROLE, "1");
+    command.env(ROLE, "1").env("USER", "ann");
     command
 }
 

@@ -6,7 +6,7 @@ use stairwell::migration::{Direction, Migration, Script};
 use stairwell::plan::{Applied, History, PlanError, State};
 use stairwell::postgres::Migrator;
 
-use crate::context::{Context, LockPolicy};
+use crate::context::{Context, LockPolicy, by_whom};
 use crate::db::guard::{self, Answer};
 use crate::db::lockfile;
 use crate::db::up::migrator;
@@ -69,7 +69,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
                 None => continue,
             },
         };
-        let why = format!("repaired, was sha256 {}: {reason}", row.checksum);
+        let why = format!("repaired{}, was sha256 {}: {reason}", by_whom(), row.checksum);
         if migrator.accept(&database, migration.version, &why)? {
             say(&format!("  accepted {}: what is here counts as applied", migration.id()));
             accepted += 1;

@@ -4,7 +4,7 @@ use stairwell::OutOfOrder;
 use stairwell::plan::{Purge, Stamp};
 use stairwell::postgres::{Standing, Status};
 
-use crate::context::Context;
+use crate::context::{Context, by_whom};
 use crate::db::guard::{self, Deed};
 use crate::db::lockfile;
 use crate::db::up::{checked, migrator};
@@ -55,8 +55,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         guard::pass(Deed::Stamp, &database, args.confirm.name(), || guard::mark(&database))?;
     }
     let why = match &args.reason {
-        Some(reason) => format!("stamped, not run: {reason}"),
-        None => "stamped, not run".to_owned(),
+        Some(reason) => format!("stamped{}, not run: {reason}", by_whom()),
+        None => format!("stamped{}, not run", by_whom()),
     };
     let stamped = migrator.stamp(&database, newest, purge, &why)?;
     for id in &stamped.forgotten {
