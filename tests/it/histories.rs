@@ -17,7 +17,11 @@ use crate::harness::files::Workspace;
 use crate::harness::shared::shared;
 use crate::harness::{Outcome, Skip, dump, xtask};
 
-crate::trials!(crates_io_goes_up_and_down_as_with_psql, zksync_goes_up_and_down_as_with_psql);
+crate::trials!(
+    crates_io_goes_up_and_down_as_with_psql,
+    zksync_goes_up_and_down_as_with_psql,
+    scripts_made_offline_leave_what_up_leaves,
+);
 
 fn crates_io_goes_up_and_down_as_with_psql() -> Outcome {
     history("crates_io", 285)
@@ -168,5 +172,19 @@ fn history(name: &str, migrations: usize) -> Outcome {
     );
     assert_same_schema(&ours, &psqls);
     assert_eq!(ours.applied().len(), migrations);
+    Ok(())
+}
+
+fn scripts_made_offline_leave_what_up_leaves() -> Outcome {
+    for name in ["crates_io", "zksync"] {
+        let (ours, psqls) = (TestDatabase::new()?, TestDatabase::new()?);
+        dump::programs_fit(&ours)?;
+        let (_, set) = imported(name)?;
+        let mut migrator = Migrator::new(&set);
+        let script = migrator.script(None, set.head().map(|migration| migration.version)).unwrap();
+        migrator.up(ours.database(), Target::Head).unwrap_or_else(|error| panic!("{error}"));
+        dump::psql(&psqls, &script);
+        dump::assert_same_databases(&ours, &psqls);
+    }
     Ok(())
 }

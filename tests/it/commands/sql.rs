@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use super::case::{A, B, Case, Files};
 use crate::harness::Outcome;
 use crate::harness::database::TestDatabase;
-use crate::harness::dump::{assert_same, dump, dump_of_ledger, programs_fit};
+use crate::harness::dump::{assert_same_databases, programs_fit};
 use crate::harness::xtask::{self, Ran, clean};
 
 crate::trials!(
@@ -49,19 +49,9 @@ fn psql(database: &TestDatabase, script: &str) -> Ran {
     xtask::run(command.stdin(Stdio::null()).env("PGOPTIONS", "-c statement_timeout=10s"))
 }
 
-/// The ledger, without times.
-fn ledger(database: &TestDatabase) -> String {
-    let columns = "version, name, checksum, fingerprint, up_script, down_script, state, progress, applied_by, applied_with, unfinished, remarks";
-    database.ask(&format!(
-        "SELECT string_agg(l::text, E'\\n') FROM (SELECT {columns} FROM stairwell.ledger ORDER BY version) l"
-    ))
-}
-
 #[track_caller]
 fn assert_same_result(case: &Case, other: &TestDatabase) {
-    assert_same("schema", &dump(&case.database), &dump(other));
-    assert_same("ledger", &dump_of_ledger(&case.database), &dump_of_ledger(other));
-    assert_eq!(ledger(&case.database), ledger(other));
+    assert_same_databases(&case.database, other);
     let times =
         "SELECT count(*) FROM stairwell.ledger WHERE applied_at < started_at OR applied_at < now() - interval '1 hour'";
     assert_eq!(other.ask(times), "0");

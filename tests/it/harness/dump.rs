@@ -18,7 +18,7 @@ pub(crate) fn dump_without(database: &TestDatabase, tables: &[&str]) -> String {
 }
 
 /// What the ledger is made of.
-pub(crate) fn dump_of_ledger(database: &TestDatabase) -> String {
+fn dump_of_ledger(database: &TestDatabase) -> String {
     dumped(database, &["--schema=stairwell".to_owned()])
 }
 
@@ -44,6 +44,22 @@ pub(crate) fn assert_same(what: &str, ours: &str, theirs: &str) {
         ours.lines().count(),
         theirs.lines().count()
     );
+}
+
+/// Fails unless both have the same schema, and ledgers that are made alike and have the same rows, times aside.
+#[track_caller]
+pub(crate) fn assert_same_databases(one: &TestDatabase, other: &TestDatabase) {
+    assert_same("schema", &dump(one), &dump(other));
+    assert_same("the ledger's definition", &dump_of_ledger(one), &dump_of_ledger(other));
+    assert_same("the ledger's rows", &ledger(one), &ledger(other));
+}
+
+/// The ledger, without times.
+fn ledger(database: &TestDatabase) -> String {
+    let columns = "version, name, checksum, fingerprint, up_script, down_script, state, progress, applied_by, applied_with, unfinished, remarks";
+    database.ask(&format!(
+        "SELECT string_agg(l::text, E'\\n') FROM (SELECT {columns} FROM stairwell.ledger ORDER BY version) l"
+    ))
 }
 
 /// Whether psql and pg_dump are here, and pg_dump is not older than the server: it refuses newer ones.
