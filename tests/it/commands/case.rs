@@ -44,7 +44,7 @@ impl Case {
         command.env("DATABASE_URL", self.database.url());
         // On another machine, these want the database's name.
         let database = self.database.database();
-        if matches!(arguments.first(), Some(&("down" | "redo" | "stamp"))) && !database.is_loopback() {
+        if matches!(arguments.first(), Some(&("down" | "downgrade" | "redo" | "stamp"))) && !database.is_loopback() {
             command.args(["--confirm", database.name()]);
         }
         command

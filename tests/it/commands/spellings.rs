@@ -9,6 +9,7 @@ crate::trials!(
     a_long_number_is_a_version_and_never_a_count,
     a_target_that_makes_no_sense_changes_nothing,
     zeros_before_a_version_stay,
+    alembics_names_of_commands_are_understood,
 );
 
 fn alembics_spellings_go_where_alembic_goes() -> Outcome {
@@ -100,5 +101,16 @@ fn zeros_before_a_version_stay() -> Outcome {
     assert_eq!(case.db(&["current"]).ok().stdout, "0001_a\n");
     let stamp = case.db(&["stamp", "0002"]).ok();
     assert!(stamp.stderr.contains("is at 0002_b"), "{}", stamp.stderr);
+    Ok(())
+}
+
+fn alembics_names_of_commands_are_understood() -> Outcome {
+    let case = Case::with(&[A])?;
+    case.db(&["upgrade", "head"]).ok();
+    case.db(&["downgrade", "base"]).ok();
+    assert_eq!(case.database.applied(), [""; 0]);
+    let made = case.db(&["revision", "-m", "add a phone"]).ok().stdout;
+    assert!(made.lines().next().is_some_and(|file| file.ends_with("_add_a_phone.up.sql")), "{made}");
+    case.db(&["revision"]).exits(2);
     Ok(())
 }

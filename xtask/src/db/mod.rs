@@ -36,8 +36,12 @@ use crate::failure::Failure;
 /// The menu. What a command does, takes and says is in its file.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    // The aliases are Alembic's.
+    #[command(alias = "revision")]
     New(new::Args),
+    #[command(alias = "upgrade")]
     Up(up::Args),
+    #[command(alias = "downgrade")]
     Down(down::Args),
     Redo(redo::Args),
     Reset(reset::Args),

@@ -28,10 +28,14 @@ The script runs in one transaction with its row in the ledger. In the comments a
 
 /// Write a new migration: an up and a down file, ready to edit
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = HELP)]
+#[command(after_long_help = HELP, override_usage = "cargo xtask db new [OPTIONS] <NAME>")]
 pub(crate) struct Args {
     /// What it does, like `add_phone_to_users`; anything but letters and digits becomes `_`
-    name: String,
+    #[arg(required_unless_present = "message")]
+    name: Option<String>,
+    /// The same, as `alembic revision -m` has it
+    #[arg(short, long, value_name = "NAME", hide = true, conflicts_with = "name")]
+    message: Option<String>,
 }
 
 /// The longest name that is made, in bytes: it leaves room for version and ending in the 200 that a file's name may have.
@@ -87,10 +91,11 @@ fn template(id: &str, direction: Direction) -> String {
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let folder = context.folder();
-    let name = slug(&args.name).ok_or_else(|| {
+    let asked = args.name.as_deref().or(args.message.as_deref()).unwrap_or_default();
+    let name = slug(asked).ok_or_else(|| {
         Failure::new(
             Code::Usage,
-            format!("`{}` has no letter or digit (a to z, 0 to 9) to make a name of", args.name.escape_debug()),
+            format!("`{}` has no letter or digit (a to z, 0 to 9) to make a name of", asked.escape_debug()),
         )
     })?;
     fs::create_dir_all(folder).map_err(|error| {
