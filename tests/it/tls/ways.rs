@@ -53,7 +53,7 @@ fn commands_migrate_over_a_verified_connection() -> Outcome {
 
 /// The runner's connection, and those of the app's own pool.
 fn an_app_migrates_and_serves_over_a_verified_connection() -> Outcome {
-    let bench = Bench::new()?;
+    let bench = Bench::take()?;
     bench.cluster.rules(RULES);
     let start = |parameters: &str| App::start(&mut app::command(None, &bench.url(parameters), &[]));
     let verified = start("sslmode=verify-full&sslrootcert=<root>");
