@@ -73,6 +73,11 @@ fn rows_are_not_taken_from_production_without_its_name() -> Outcome {
     case.db(&["stamp", "head"]).ok();
     insta::assert_snapshot!("stamp_production", case.see(&["stamp", "1"]));
     assert_eq!(case.database.applied(), ["1", "2"]);
+    // A purge writes over the scripts of the time, also where every row comes back.
+    case.workspace.write("2_b.up.sql", "create table b (i bigint);");
+    case.db(&["lock", "--accept-changes"]).ok();
+    case.db(&["stamp", "head", "--purge"]).exits(5);
+    assert_eq!(case.database.ask("SELECT up_script FROM stairwell.ledger WHERE version = 2"), B.1);
     let name = case.database.database().name();
     case.db(&["stamp", "1", "--confirm", name]).ok();
     assert_eq!(case.database.applied(), ["1"]);

@@ -51,7 +51,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let history = migrator.history(&database)?;
     let newest = args.migration.point(inspection.set(), &history)?;
     let stamp = Stamp::of(inspection.set(), &history, newest, purge)?;
-    if !stamp.forget.is_empty() {
+    // A purge also writes over rows that it records again, and over the scripts that they kept.
+    if !stamp.forget.is_empty() || (purge == Purge::Yes && !history.rows.is_empty()) {
         guard::pass(Deed::Stamp, &database, args.confirm.name(), || guard::mark(&database))?;
     }
     let why = match &args.reason {
