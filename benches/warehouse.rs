@@ -34,14 +34,7 @@ use self::table::{Bar, Row, Table};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/scenarios/warehouse");
 
 fn main() -> ExitCode {
-    let outcome = child::job().unwrap_or_else(measure);
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    child::main_or(measure)
 }
 
 fn measure() -> Result<(), Box<dyn Error>> {

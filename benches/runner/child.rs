@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use stairwell::postgres::{Database, Migrator};
 use stairwell::{MigrationSet, Target};
@@ -28,10 +28,17 @@ pub(crate) fn command(job: Job, folder: &Path, url: &str) -> Result<Command, Box
     Ok(command)
 }
 
-/// Does the job, if this process was started for one. Prints by how many KiB its memory grew, where the system tells.
-pub(crate) fn job() -> Option<Result<(), Box<dyn Error>>> {
-    let job = std::env::var(JOB).ok()?;
-    Some(run(&job))
+/// Does the job, if this process was started for one, and else measures. A job prints by how many KiB its memory grew, where the system
+/// tells.
+pub(crate) fn main_or(measure: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
+    let outcome = std::env::var(JOB).map_or_else(|_| measure(), |job| run(&job));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn run(job: &str) -> Result<(), Box<dyn Error>> {

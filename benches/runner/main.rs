@@ -73,14 +73,7 @@ impl Bench {
 }
 
 fn main() -> ExitCode {
-    let outcome = child::job().unwrap_or_else(measure);
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    child::main_or(measure)
 }
 
 fn measure() -> Result<(), Box<dyn Error>> {
