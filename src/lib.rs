@@ -41,6 +41,8 @@ mod parallel;
 pub mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod set;
 pub mod sql;
 #[cfg(feature = "startup")]

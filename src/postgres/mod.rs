@@ -47,6 +47,8 @@ pub use libpq::Password;
 pub use migrator::{Migrator, Transactions};
 #[cfg(feature = "startup")]
 pub(crate) use patience::pause;
+#[cfg(feature = "schema")]
+pub(crate) use session::{Failed, Session};
 pub use spawn::{SpawnError, spawn};
 pub use status::{Standing, Status, StatusRow};
 pub use tls::{Connector, TlsSettingError};

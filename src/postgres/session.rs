@@ -27,16 +27,16 @@ const APPLICATION: &str = "stairwell";
 
 /// A row of a reply.
 #[derive(Debug)]
-pub(super) struct Row(SimpleQueryRow);
+pub(crate) struct Row(SimpleQueryRow);
 
 impl Row {
     /// One value as text; `None` for NULL, and where there is no such column.
-    pub(super) fn get(&self, n: usize) -> Option<&str> {
+    pub(crate) fn get(&self, n: usize) -> Option<&str> {
         self.0.try_get(n).ok().flatten()
     }
 
     /// How many values it has.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }
@@ -48,7 +48,7 @@ impl From<SimpleQueryRow> for Row {
 }
 
 /// An open connection.
-pub(super) struct Session {
+pub(crate) struct Session {
     runtime: Runtime,
     client: Client,
     database: Database,
@@ -58,7 +58,7 @@ pub(super) struct Session {
 }
 
 /// What comes back for a statement, which is named by its index in the message.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// A row of its result.
     Row(usize, Row),
     /// It is done.
@@ -67,28 +67,28 @@ pub(super) enum Reply {
 
 /// A message failed.
 #[derive(Debug)]
-pub(super) struct Failed {
+pub(crate) struct Failed {
     /// How many of its statements completed before the one that failed.
-    pub(super) completed: usize,
+    pub(crate) completed: usize,
     /// What the server or the connection said.
-    pub(super) error: tokio_postgres::Error,
+    pub(crate) error: tokio_postgres::Error,
     /// Who was last seen to keep the message waiting, where it was watched.
-    pub(super) blocker: Option<Holder>,
+    pub(crate) blocker: Option<Holder>,
 }
 
 impl Failed {
     /// The SQLSTATE, if the server gave one.
-    pub(super) fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.error.code().map_or("", |code| code.code())
     }
 
     /// What was said, in one line.
-    pub(super) fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         self.error.as_db_error().map_or_else(|| chain(&self.error), |error| error.message().to_owned())
     }
 
     /// Whether the connection is gone, so that nobody knows what became of the message.
-    pub(super) fn connection_lost(&self) -> bool {
+    pub(crate) fn connection_lost(&self) -> bool {
         let code = self.code();
         self.error.as_db_error().is_none() || code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03")
     }
@@ -102,7 +102,7 @@ enum Turn {
 
 impl Session {
     /// Connects.
-    pub(super) fn open(database: &Database) -> Result<Self, ConnectError> {
+    pub(crate) fn open(database: &Database) -> Result<Self, ConnectError> {
         if Handle::try_current().is_ok() {
             return Err(ConnectError::inside_runtime(database));
         }
@@ -143,13 +143,13 @@ impl Session {
     }
 
     /// Sends one message of any number of statements; the rows of all of them come back in order.
-    pub(super) fn send(&mut self, message: &str) -> Result<Vec<Row>, Failed> {
+    pub(crate) fn send(&mut self, message: &str) -> Result<Vec<Row>, Failed> {
         let (rows, outcome) = self.ask(message);
         outcome.map(|()| rows)
     }
 
     /// The same, with what came before a failure.
-    pub(super) fn ask(&mut self, message: &str) -> (Vec<Row>, Result<(), Failed>) {
+    pub(crate) fn ask(&mut self, message: &str) -> (Vec<Row>, Result<(), Failed>) {
         let mut rows = Vec::new();
         let outcome = self.runtime.block_on(self.exchange(message, |reply| {
             if let Reply::Row(_, row) = reply {
@@ -160,7 +160,7 @@ impl Session {
     }
 
     /// Sends one, hands over each reply as it arrives, and tells who keeps it waiting for a lock, as often as it looks. Statements count from 0.
-    pub(super) fn send_watched(
+    pub(crate) fn send_watched(
         &mut self,
         message: &str,
         watch: &Watch,
@@ -229,7 +229,7 @@ impl Session {
     }
 
     /// Takes the notices (`RAISE NOTICE`, `… does not exist, skipping`) that have arrived.
-    pub(super) fn take_notices(&self) -> Vec<DbError> {
+    pub(crate) fn take_notices(&self) -> Vec<DbError> {
         std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,0 +1,142 @@
+//! A database's schema as a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{Id, Kind};
+use super::kinds::Definition;
+
+/// All objects of a database that are its own: not Postgres', not an extension's, not the ledger.
+///
+/// Two of servers of the same major version are equal exactly if the databases are, as far as `pg_dump --schema-only` tells; the order
+/// of columns is kept apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// The server's major version, such as 15.
+    pub server: u32,
+    /// What there is.
+    #[serde(with = "as_list")]
+    pub objects: BTreeMap<Id, Object>,
+    /// What each object needs, directly. An object without needs may be missing.
+    #[serde(with = "as_list")]
+    pub needs: BTreeMap<Id, Needs>,
+    /// Where columns stand: how many stand before each.
+    #[serde(with = "as_list")]
+    pub positions: BTreeMap<Id, u32>,
+}
+
+/// What an object needs, and how firmly.
+pub type Needs = BTreeMap<Id, Tie>;
+
+/// What becomes of an object when one that it needs is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tie {
+    /// It is in the way of the drop.
+    Normal,
+    /// It is dropped with it, and cannot be without it.
+    Part,
+    /// It is dropped with it, and made before it: a sequence that is a column's own.
+    Follower,
+}
+
+/// One object of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// What it is.
+    pub definition: Definition,
+    /// The role that owns it, unless it is the one that read the catalog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Who may do what with it; `None` for a kind that knows no privileges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<BTreeSet<Grant>>,
+    /// Its comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Its security labels, by provider.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A privilege that somebody has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Grant {
+    /// Who.
+    pub grantee: Grantee,
+    /// What, such as `SELECT`.
+    pub privilege: String,
+    /// Whether they may pass it on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grantable: bool,
+}
+
+/// Who has a privilege.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grantee {
+    /// The object's owner, whoever that is.
+    Owner,
+    /// Everybody.
+    Public,
+    /// This role.
+    Role(String),
+}
+
+impl Catalog {
+    /// The object of this name.
+    pub fn get(&self, id: &Id) -> Option<&Object> {
+        self.objects.get(id)
+    }
+
+    /// Its definition.
+    pub(crate) fn definition(&self, id: &Id) -> Option<&Definition> {
+        self.objects.get(id).map(|object| &object.definition)
+    }
+
+    /// The objects of a kind whose paths begin so, in order of their names.
+    pub(crate) fn within<'a>(&'a self, kind: Kind, prefix: &'a [String]) -> impl Iterator<Item = (&'a Id, &'a Object)> {
+        let from = Id::new(kind, prefix.to_vec());
+        self.objects.range(from..).take_while(move |(id, _)| id.kind == kind && id.path.starts_with(prefix))
+    }
+
+    /// What this object needs directly.
+    pub(crate) fn needs(&self, id: &Id) -> impl Iterator<Item = (&Id, Tie)> {
+        self.needs.get(id).into_iter().flatten().map(|(id, tie)| (id, *tie))
+    }
+
+    /// Who needs each object directly: [`Catalog::needs`] the other way round.
+    pub(crate) fn needed_by(&self) -> BTreeMap<&Id, Vec<(&Id, Tie)>> {
+        let mut map: BTreeMap<&Id, Vec<(&Id, Tie)>> = BTreeMap::new();
+        for (id, needs) in &self.needs {
+            for (needed, tie) in needs {
+                map.entry(needed).or_default().push((id, *tie));
+            }
+        }
+        map
+    }
+}
+
+/// Maps whose keys are no strings, as lists of pairs: JSON knows no others.
+mod as_list {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(from: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(from)?.into_iter().collect())
+    }
+}

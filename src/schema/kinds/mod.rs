@@ -1,0 +1,177 @@
+//! What each kind of object is made of, how it is read, and the statements that make, change and remove it.
+//!
+//! One module a kind. To add one: a struct with what distinguishes two of the kind, an [`Entity`] for it, and a line in the list at the
+//! end of this file. Everything else (order, dependencies, owner, privileges, comments, recreation) is the comparison's.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::catalog::Catalog;
+use super::id::{Id, Kind};
+use super::statement::Statement;
+
+/// Both sides of a comparison, for what a kind's statements need of other objects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sides<'a> {
+    pub(crate) old: &'a Catalog,
+    pub(crate) new: &'a Catalog,
+}
+
+/// How an object becomes what it shall be.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// By these, in place. Nothing that depends on it stands in their way.
+    Alter(Vec<Statement>),
+    /// By these, in place; but those dependent objects of which the function says so have to be dropped before and made again after.
+    Disturb(Vec<Statement>, fn(Kind) -> bool),
+    /// It is dropped and made again, and with it all that depends on it. Never for what holds data.
+    Replace,
+    /// A type: the old one is renamed out of the way, the columns that have it take the new one, and then the old one is dropped.
+    Swap,
+    /// There is no way; why, and what a person can do instead.
+    Impossible(String),
+}
+
+/// How an object can be written into the statement that makes another one, its host.
+#[derive(Debug)]
+pub(crate) enum Inline {
+    /// As an element of the `CREATE TABLE` of this table.
+    Element { table: Id, text: String },
+    /// Behind the column, where that is made: in a `CREATE TABLE` or an `ADD COLUMN`.
+    Suffix { column: Id, text: String },
+    /// It comes by itself with the host: nothing is written.
+    Implied { host: Id },
+}
+
+/// What the comparison wants to know of each kind.
+pub(crate) trait Entity: Serialize + DeserializeOwned {
+    /// The statement that reads all of the kind: one JSON value a row, see `read::Row`. `server` is the major version.
+    fn query(server: u32) -> String;
+
+    /// The object as `COMMENT ON` has it: `TABLE public.users`, `CONSTRAINT users_pkey ON public.users`.
+    fn phrase(&self, id: &Id) -> String;
+
+    /// The same for `ALTER … OWNER TO`.
+    fn owner_phrase(&self, id: &Id) -> String {
+        self.phrase(id)
+    }
+
+    /// `privileges` of it as `GRANT` has it, without the grantee: `SELECT ON TABLE public.users`.
+    fn grant_phrase(&self, id: &Id, privileges: &str) -> String {
+        format!("{privileges} ON {}", self.phrase(id))
+    }
+
+    /// The letter that Postgres' `acldefault` has for the kind, for those with privileges.
+    fn acl_kind(&self) -> Option<char> {
+        None
+    }
+
+    /// Names that it takes in name spaces which it shares with others.
+    fn slots(&self, id: &Id) -> Vec<(&'static str, Vec<String>)> {
+        id.slots()
+    }
+
+    /// What makes it; of what it is in, and of what it needs, all is there.
+    fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement>;
+
+    /// How it is written into another's statement, where it can be.
+    fn inline(&self, _id: &Id, _sides: Sides<'_>) -> Option<Inline> {
+        None
+    }
+
+    /// What removes it; nothing needs it any more.
+    fn drop(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement>;
+
+    /// What makes `self`, which is on the new side, of `old`. Called only where they differ.
+    fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change;
+
+    /// For [`Change::Swap`]: what renames the old one out of the way, and the id that it has then.
+    fn move_away(&self, _id: &Id) -> Option<(Statement, Id)> {
+        None
+    }
+}
+
+/// Writes the enum of all kinds' definitions, and passes calls on to them.
+macro_rules! definitions {
+    ($($module:ident :: $kind:ident),* $(,)?) => {
+        $(mod $module;)*
+
+        /// What an object is, by its kind.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[allow(missing_docs)]
+        #[non_exhaustive]
+        pub enum Definition {
+            $($kind($module::$kind),)*
+        }
+
+        $(pub use $module::$kind;)*
+
+        /// Every kind with the statement that reads it.
+        pub(crate) fn queries(server: u32) -> Vec<(Kind, String)> {
+            vec![$((Kind::$kind, <$module::$kind as Entity>::query(server)),)*]
+        }
+
+        impl Definition {
+            /// Of the JSON that a kind's query gives.
+            pub(crate) fn from_json(kind: Kind, value: serde_json::Value) -> Result<Self, serde_json::Error> {
+                match kind {
+                    $(Kind::$kind => serde_json::from_value(value).map(Self::$kind),)*
+                    #[allow(unreachable_patterns)]
+                    _ => Err(serde::de::Error::custom("a kind without a module")),
+                }
+            }
+
+            pub(crate) fn phrase(&self, id: &Id) -> String {
+                match self { $(Self::$kind(it) => it.phrase(id),)* }
+            }
+
+            pub(crate) fn owner_phrase(&self, id: &Id) -> String {
+                match self { $(Self::$kind(it) => it.owner_phrase(id),)* }
+            }
+
+            pub(crate) fn grant_phrase(&self, id: &Id, privileges: &str) -> String {
+                match self { $(Self::$kind(it) => it.grant_phrase(id, privileges),)* }
+            }
+
+            pub(crate) fn acl_kind(&self) -> Option<char> {
+                match self { $(Self::$kind(it) => it.acl_kind(),)* }
+            }
+
+            pub(crate) fn slots(&self, id: &Id) -> Vec<(&'static str, Vec<String>)> {
+                match self { $(Self::$kind(it) => it.slots(id),)* }
+            }
+
+            pub(crate) fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
+                match self { $(Self::$kind(it) => it.create(id, sides),)* }
+            }
+
+            pub(crate) fn inline(&self, id: &Id, sides: Sides<'_>) -> Option<Inline> {
+                match self { $(Self::$kind(it) => it.inline(id, sides),)* }
+            }
+
+            pub(crate) fn drop(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
+                match self { $(Self::$kind(it) => it.drop(id, sides),)* }
+            }
+
+            pub(crate) fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change {
+                match (self, old) {
+                    $((Self::$kind(it), Self::$kind(old)) => it.change(old, id, sides),)*
+                    // An id holds its kind, so both are of one.
+                    #[allow(unreachable_patterns)]
+                    _ => Change::Replace,
+                }
+            }
+
+            pub(crate) fn move_away(&self, id: &Id) -> Option<(Statement, Id)> {
+                match self { $(Self::$kind(it) => it.move_away(id),)* }
+            }
+        }
+    };
+}
+
+definitions! {
+    schema::Schema,
+    sequence::Sequence,
+    view::View,
+}

@@ -1,0 +1,14 @@
+//! Reading a database's schema into values, comparing two, and writing the statements that make one of the other.
+
+mod acl;
+mod catalog;
+mod id;
+mod kinds;
+mod quote;
+mod read;
+mod statement;
+
+pub use catalog::{Catalog, Grant, Grantee, Needs, Object, Tie};
+pub use id::{Id, Kind};
+pub use kinds::Definition;
+pub use statement::Statement;

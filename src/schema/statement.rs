@@ -1,0 +1,110 @@
+//! The statements that a comparison comes to.
+
+use super::id::Id;
+
+/// One statement of a script, without the semicolon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    pub(crate) body: Body,
+    /// What data it takes away, if it does: `drops the column public.users.phone`.
+    pub loss: Option<String>,
+    /// Whether it can run in a transaction with others.
+    pub transactional: bool,
+    /// What a reader should know of it, as a comment above it.
+    pub note: Option<String>,
+}
+
+/// How a statement is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// As it stands.
+    Plain(String),
+    /// `CREATE TABLE`: columns and constraints of the table are written into it as elements, where nothing is against it.
+    CreateTable { head: String, elements: Vec<Element>, tail: String, bare: bool },
+    /// `ALTER TABLE`: its neighbours that alter the same table become one statement with it.
+    AlterTable { table: String, clauses: Vec<Clause> },
+}
+
+/// A column or a constraint within `CREATE TABLE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Element {
+    /// What a later element, such as a default, is added to.
+    pub(crate) id: Id,
+    pub(crate) text: String,
+}
+
+/// One action of an `ALTER TABLE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Clause {
+    /// What it is about: what a default is added to.
+    pub(crate) id: Id,
+    pub(crate) pass: Pass,
+    pub(crate) text: String,
+}
+
+/// The passes in which Postgres runs the actions of one `ALTER TABLE` (`AlterTablePass` in its source), whatever their order in the
+/// text. Neighbours are joined only where that order is theirs. [`Pass::Alone`] is not joined at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Pass {
+    Drop,
+    Type,
+    AddColumn,
+    Attribute,
+    AddConstraint,
+    Misc,
+    Alone,
+}
+
+impl Statement {
+    /// One that is written as it stands.
+    pub(crate) fn new(sql: impl Into<String>) -> Self {
+        Self::of(Body::Plain(sql.into()))
+    }
+
+    /// An action of an `ALTER TABLE`; `table` as it stands behind those words, so `public.users` or `ONLY public.users`.
+    pub(crate) fn alter_table(table: impl Into<String>, id: &Id, pass: Pass, clause: impl Into<String>) -> Self {
+        let clause = Clause { id: id.clone(), pass, text: clause.into() };
+        Self::of(Body::AlterTable { table: table.into(), clauses: vec![clause] })
+    }
+
+    pub(crate) fn of(body: Body) -> Self {
+        Self { body, loss: None, transactional: true, note: None }
+    }
+
+    /// The same, saying what data it takes away.
+    pub(crate) fn destroys(self, what: impl Into<String>) -> Self {
+        Self { loss: Some(what.into()), ..self }
+    }
+
+    /// The same, which cannot run in a transaction.
+    pub(crate) fn alone(self) -> Self {
+        Self { transactional: false, ..self }
+    }
+
+    /// The same, with a comment above it.
+    pub(crate) fn noted(self, note: impl Into<String>) -> Self {
+        Self { note: Some(note.into()), ..self }
+    }
+
+    /// Its text, without the semicolon.
+    pub fn sql(&self) -> String {
+        match &self.body {
+            Body::Plain(sql) => sql.clone(),
+            Body::CreateTable { head, elements, tail, bare } => {
+                let tail = if tail.is_empty() { String::new() } else { format!(" {tail}") };
+                if elements.is_empty() {
+                    return if *bare { format!("{head}{tail}") } else { format!("{head} (){tail}") };
+                }
+                let lines: Vec<&str> = elements.iter().map(|element| element.text.as_str()).collect();
+                format!("{head} (\n    {}\n){tail}", lines.join(",\n    "))
+            }
+            Body::AlterTable { table, clauses } => match clauses.as_slice() {
+                [only] => format!("ALTER TABLE {table} {}", only.text),
+                many => {
+                    let lines: Vec<&str> = many.iter().map(|clause| clause.text.as_str()).collect();
+                    format!("ALTER TABLE {table}\n    {}", lines.join(",\n    "))
+                }
+            },
+        }
+    }
+}
