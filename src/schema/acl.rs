@@ -96,8 +96,12 @@ mod tests {
     use super::*;
 
     fn told(item: &str) -> Vec<String> {
-        let grants = parse(item, "CURRENT_USER", |name| if name == "postgres" { "CURRENT_USER".into() } else { name.into() });
-        grants.iter().map(|g| format!("{:?} {}{}", g.grantee, g.privilege, if g.grantable { " +" } else { "" })).collect()
+        let grants =
+            parse(item, "CURRENT_USER", |name| if name == "postgres" { "CURRENT_USER".into() } else { name.into() });
+        grants
+            .iter()
+            .map(|g| format!("{:?} {}{}", g.grantee, g.privilege, if g.grantable { " +" } else { "" }))
+            .collect()
     }
 
     #[test]

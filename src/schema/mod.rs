@@ -2,13 +2,18 @@
 
 mod acl;
 mod catalog;
+mod compare;
 mod id;
 mod kinds;
 mod quote;
 mod read;
+mod script;
 mod statement;
 
 pub use catalog::{Catalog, Grant, Grantee, Needs, Object, Tie};
+pub use compare::{Impossible, compare};
 pub use id::{Id, Kind};
 pub use kinds::Definition;
+pub use read::{ReadError, Without};
+pub use script::{Part, Script};
 pub use statement::Statement;

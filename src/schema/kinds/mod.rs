@@ -89,6 +89,16 @@ pub(crate) trait Entity: Serialize + DeserializeOwned {
     fn move_away(&self, _id: &Id) -> Option<(Statement, Id)> {
         None
     }
+
+    /// For a column whose type is swapped: what gives it the new type of the same name, and which dependents that disturbs.
+    fn retype(&self, _id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
+        None
+    }
+
+    /// Whether what it holds can be computed again, so that it may be dropped and made again: a generated column.
+    fn is_derived(&self) -> bool {
+        false
+    }
 }
 
 /// Writes the enum of all kinds' definitions, and passes calls on to them.
@@ -165,6 +175,14 @@ macro_rules! definitions {
 
             pub(crate) fn move_away(&self, id: &Id) -> Option<(Statement, Id)> {
                 match self { $(Self::$kind(it) => it.move_away(id),)* }
+            }
+
+            pub(crate) fn retype(&self, id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
+                match self { $(Self::$kind(it) => it.retype(id),)* }
+            }
+
+            pub(crate) fn is_derived(&self) -> bool {
+                match self { $(Self::$kind(it) => it.is_derived(),)* }
             }
         }
     };
