@@ -108,7 +108,7 @@ mod tests {
     fn items_are_read_with_quotes_and_stars() {
         assert_eq!(told("=X/postgres"), ["Public EXECUTE"]);
         assert_eq!(told("postgres=r*w/postgres"), ["Owner SELECT +", "Owner UPDATE"]);
-        assert_eq!(told(r#""a ""b=c""=U/postgres"#), [r#"Role("a \"b=c\"") USAGE"#]);
+        assert_eq!(told(r#""a ""b=c"=U/postgres"#), [r#"Role("a \"b=c") USAGE"#]);
         assert_eq!(told("rubbish"), [""; 0]);
     }
 }
