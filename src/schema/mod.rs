@@ -11,7 +11,7 @@ mod script;
 mod statement;
 
 pub use catalog::{Catalog, Grant, Grantee, Needs, Object, Tie};
-pub use compare::{Impossible, compare};
+pub use compare::{Impossible, Manner, compare, compare_in};
 pub use id::{Id, Kind};
 pub use kinds::Definition;
 pub use read::{ReadError, Without};

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Catalog;
+use super::compare::Manner;
 use super::id::{Id, Kind};
 use super::statement::Statement;
 
@@ -15,6 +16,7 @@ use super::statement::Statement;
 pub(crate) struct Sides<'a> {
     pub(crate) old: &'a Catalog,
     pub(crate) new: &'a Catalog,
+    pub(crate) manner: Manner,
 }
 
 /// How an object becomes what it shall be.
