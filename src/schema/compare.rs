@@ -8,6 +8,8 @@ mod fate;
 mod fold;
 mod graph;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
