@@ -109,7 +109,7 @@ impl Workshop {
                  SELECT pg_backend_pid();
                  SELECT datname FROM pg_database d WHERE datname ~ '^{PREFIX}[0-9]+_[0-9a-f]{{16}}$'
                      AND pg_has_role(datdba, 'USAGE')
-                     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = split_part(datname, '_', 3)::int)"
+                     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid::text = split_part(datname, '_', 3))"
             ))
             .map_err(|failed| server(&failed))?;
         let mut names = rows.iter().filter_map(|row| row.get(0).map(str::to_owned));
