@@ -160,7 +160,7 @@ impl Session {
     }
 
     /// Sends one, hands over each reply as it arrives, and tells who keeps it waiting for a lock, as often as it looks. Statements count from 0.
-    pub(crate) fn send_watched(
+    pub(super) fn send_watched(
         &mut self,
         message: &str,
         watch: &Watch,

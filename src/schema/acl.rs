@@ -96,15 +96,19 @@ mod tests {
     use super::*;
 
     fn told(item: &str) -> Vec<String> {
-        let grants = parse(item, "CURRENT_USER", |name| if name == "postgres" { "CURRENT_USER".into() } else { name.into() });
-        grants.iter().map(|g| format!("{:?} {}{}", g.grantee, g.privilege, if g.grantable { " +" } else { "" })).collect()
+        let grants =
+            parse(item, "CURRENT_USER", |name| if name == "postgres" { "CURRENT_USER".into() } else { name.into() });
+        grants
+            .iter()
+            .map(|g| format!("{:?} {}{}", g.grantee, g.privilege, if g.grantable { " +" } else { "" }))
+            .collect()
     }
 
     #[test]
     fn items_are_read_with_quotes_and_stars() {
         assert_eq!(told("=X/postgres"), ["Public EXECUTE"]);
         assert_eq!(told("postgres=r*w/postgres"), ["Owner SELECT +", "Owner UPDATE"]);
-        assert_eq!(told(r#""a ""b=c""=U/postgres"#), [r#"Role("a \"b=c\"") USAGE"#]);
+        assert_eq!(told(r#""a ""b=c"=U/postgres"#), [r#"Role("a \"b=c") USAGE"#]);
         assert_eq!(told("rubbish"), [""; 0]);
     }
 }

@@ -12,6 +12,10 @@ pub struct Statement {
     pub transactional: bool,
     /// What a reader should know of it, as a comment above it.
     pub note: Option<String>,
+    /// A constant that is valid only after the transaction with this statement: a value added to an enum, as `'new'::public.mood`.
+    pub(crate) fresh: Option<String>,
+    /// In which transaction of several it runs, as far as that is not decided otherwise: 0 for the first.
+    pub(crate) stage: u8,
 }
 
 /// How a statement is written.
@@ -68,7 +72,7 @@ impl Statement {
     }
 
     pub(crate) fn of(body: Body) -> Self {
-        Self { body, loss: None, transactional: true, note: None }
+        Self { body, loss: None, transactional: true, note: None, fresh: None, stage: 0 }
     }
 
     /// The same, saying what data it takes away.
@@ -84,6 +88,36 @@ impl Statement {
     /// The same, with a comment above it.
     pub(crate) fn noted(self, note: impl Into<String>) -> Self {
         Self { note: Some(note.into()), ..self }
+    }
+
+    /// The same, adding a constant that is not valid in the same transaction.
+    pub(crate) fn adds(self, constant: impl Into<String>) -> Self {
+        Self { fresh: Some(constant.into()), ..self }
+    }
+
+    /// The same, in a later transaction than what has a smaller number.
+    pub(crate) fn later(self, stage: u8) -> Self {
+        Self { stage, ..self }
+    }
+
+    /// Whether both are one action of the same pass on the same object, so that one replaces the other.
+    pub(crate) fn same_pass(&self, other: &Self) -> bool {
+        match (&self.body, &other.body) {
+            (Body::AlterTable { clauses, .. }, Body::AlterTable { clauses: others, .. }) => {
+                let of = |clauses: &[Clause]| {
+                    clauses.iter().map(|clause| (clause.id.clone(), clause.pass)).collect::<Vec<_>>()
+                };
+                of(clauses) == of(others)
+            }
+            _ => false,
+        }
+    }
+
+    /// Its text with semicolon and the comments above it, as a file has it.
+    pub fn text(&self) -> String {
+        let note =
+            self.note.iter().flat_map(|note| note.lines()).fold(String::new(), |text, line| text + "-- " + line + "\n");
+        format!("{note}{};\n\n", self.sql())
     }
 
     /// Its text, without the semicolon.

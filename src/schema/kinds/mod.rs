@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Catalog;
+use super::compare::Manner;
 use super::id::{Id, Kind};
 use super::statement::Statement;
 
@@ -17,6 +18,7 @@ pub(super) use shell_type::cut as cut_cycles;
 pub(crate) struct Sides<'a> {
     pub(crate) old: &'a Catalog,
     pub(crate) new: &'a Catalog,
+    pub(crate) manner: Manner,
 }
 
 /// How an object becomes what it shall be.
@@ -90,6 +92,16 @@ pub(crate) trait Entity: Serialize + DeserializeOwned {
     /// For [`Change::Swap`]: what renames the old one out of the way, and the id that it has then.
     fn move_away(&self, _id: &Id) -> Option<(Statement, Id)> {
         None
+    }
+
+    /// For a column whose type is swapped: what gives it the new type of the same name, and which dependents that disturbs.
+    fn retype(&self, _id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
+        None
+    }
+
+    /// Whether what it holds can be computed again, so that it may be dropped and made again: a generated column.
+    fn is_derived(&self) -> bool {
+        false
     }
 }
 
@@ -167,6 +179,14 @@ macro_rules! definitions {
 
             pub(crate) fn move_away(&self, id: &Id) -> Option<(Statement, Id)> {
                 match self { $(Self::$kind(it) => it.move_away(id),)* }
+            }
+
+            pub(crate) fn retype(&self, id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
+                match self { $(Self::$kind(it) => it.retype(id),)* }
+            }
+
+            pub(crate) fn is_derived(&self) -> bool {
+                match self { $(Self::$kind(it) => it.is_derived(),)* }
             }
         }
     };
