@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::acl;
 use super::catalog::{Catalog, Grantee, Object, Tie};
 use super::id::{Id, Kind};
-use super::kinds::{Definition, queries};
+use super::kinds::{Definition, cut_cycles, queries};
 use super::quote::CURRENT_USER;
 use crate::postgres::{Failed, Session};
 
@@ -76,7 +76,7 @@ pub(super) fn owned_by_extension(class: &str, oid: &str) -> String {
 }
 
 /// What is below this `oid` was made by initdb.
-const FIRST_NORMAL_OID: u32 = 16384;
+pub(super) const FIRST_NORMAL_OID: u32 = 16384;
 
 impl Catalog {
     /// Reads the catalog of the database that the session is connected to. Nothing is written, and nothing stays set.
@@ -214,6 +214,7 @@ impl Raw {
             let known = catalog.needs.entry(id.clone()).or_default().entry(needed.clone()).or_insert(tie);
             *known = (*known).max(tie);
         }
+        cut_cycles(&mut catalog);
         Ok(catalog)
     }
 }
