@@ -1,15 +1,18 @@
 //! Reading a database's schema into values, comparing two, and writing the statements that make one of the other.
 
 mod acl;
+mod aside;
 mod catalog;
 mod compare;
 mod id;
 mod kinds;
+mod privileges;
 mod quote;
 mod read;
 mod script;
 mod statement;
 
+pub use aside::{Aside, Secret};
 pub use catalog::{Catalog, Grant, Grantee, Needs, Object, Tie};
 pub use compare::{Impossible, compare};
 pub use id::{Id, Kind};
