@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::{Catalog, Grant};
+use super::compare::Manner;
 use super::id::{Id, Kind};
 use super::statement::Statement;
 
@@ -21,6 +22,7 @@ mod parameters;
 pub(crate) struct Sides<'a> {
     pub(crate) old: &'a Catalog,
     pub(crate) new: &'a Catalog,
+    pub(crate) manner: Manner,
 }
 
 /// How an object becomes what it shall be.
