@@ -60,6 +60,8 @@ pub enum Kind {
     EventTrigger,
     Policy,
     Publication,
+    /// A table or a schema in a publication.
+    PublicationMember,
     Subscription,
     DefaultPrivileges,
 }
@@ -112,6 +114,7 @@ impl Kind {
             Self::EventTrigger => "event trigger",
             Self::Policy => "policy",
             Self::Publication => "publication",
+            Self::PublicationMember => "publication member",
             Self::Subscription => "subscription",
             Self::DefaultPrivileges => "default privileges",
         }

@@ -63,6 +63,35 @@ pub(super) fn grants(kind: char, acl: &str, owner: &str) -> String {
     format!("to_json(coalesce({acl}, acldefault('{kind}', {owner}))::text[])")
 }
 
+/// The privileges on a column as JSON, as [`super::Grant`] is read; for columns that are no objects of their own.
+pub(super) fn column_grants(acl: &str, owner: &str) -> String {
+    format!("coalesce((SELECT json_agg({}) FROM aclexplode({acl}) x), '[]'::json)", grant("x", owner))
+}
+
+/// A row of `aclexplode` as JSON, as [`super::Grant`] is read.
+pub(super) fn grant(alias: &str, owner: &str) -> String {
+    format!(
+        "json_build_object('grantee', CASE {alias}.grantee WHEN {owner} THEN to_json('owner'::text) WHEN 0 THEN to_json('public'::text)
+            ELSE json_build_object('role', {name}) END, 'privilege', {alias}.privilege_type, 'grantable', {alias}.is_grantable)",
+        name = role_name(&format!("{alias}.grantee")),
+    )
+}
+
+/// The name of a role, as the catalog has it.
+pub(super) fn role_name(oid: &str) -> String {
+    format!(
+        "(SELECT CASE WHEN rn.rolname = current_user THEN '{CURRENT_USER}' ELSE rn.rolname END FROM pg_roles rn WHERE rn.oid = {oid})"
+    )
+}
+
+/// The name of a function without its arguments, as SQL writes it; NULL for 0.
+pub(super) fn function_name(oid: &str) -> String {
+    format!(
+        "(SELECT quote_ident(fs.nspname) || '.' || quote_ident(fn.proname)
+            FROM pg_proc fn JOIN pg_namespace fs ON fs.oid = fn.pronamespace WHERE fn.oid = {oid})"
+    )
+}
+
 /// Whether the schema of this alias of `pg_namespace` is one that users make.
 pub(super) fn user_schema(alias: &str) -> String {
     format!("{alias}.nspname !~ '^pg_' AND {alias}.nspname <> 'information_schema'")
