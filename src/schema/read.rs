@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::acl;
 use super::catalog::{Catalog, Grantee, Object, Tie};
 use super::id::{Id, Kind};
-use super::kinds::{Definition, queries};
+use super::kinds::{Definition, cut_cycles, queries};
 use super::quote::CURRENT_USER;
 use crate::postgres::{Failed, Session};
 
@@ -246,6 +246,7 @@ impl Raw {
             let known = catalog.needs.entry(id.clone()).or_default().entry(needed.clone()).or_insert(tie);
             *known = (*known).max(tie);
         }
+        cut_cycles(&mut catalog);
         Ok(catalog)
     }
 }

@@ -102,14 +102,14 @@ impl Workshop {
                 refused.map_or_else(|| ScratchError::Server("there is no database to connect to".into()), Into::into)
             );
         };
-        // A leftover is one whose owner's connection is gone.
+        // A leftover is one whose owner's connection is gone. (`pg_stat_activity` has a `datname`, too.)
         let rows = keeper
             .send(&format!(
                 "SET search_path = pg_catalog; SET client_min_messages = warning;
                  SELECT pg_backend_pid();
-                 SELECT datname FROM pg_database d WHERE datname ~ '^{PREFIX}[0-9]+_[0-9a-f]{{16}}$'
-                     AND pg_has_role(datdba, 'USAGE')
-                     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid::text = split_part(datname, '_', 3))"
+                 SELECT d.datname FROM pg_database d WHERE d.datname ~ '^{PREFIX}[0-9]+_[0-9a-f]{{16}}$'
+                     AND pg_has_role(d.datdba, 'USAGE')
+                     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid::text = split_part(d.datname, '_', 3))"
             ))
             .map_err(|failed| server(&failed))?;
         let mut names = rows.iter().filter_map(|row| row.get(0).map(str::to_owned));

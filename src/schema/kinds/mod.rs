@@ -17,6 +17,8 @@ mod firing;
 mod foreign_options;
 mod parameters;
 
+pub(super) use shell_type::cut as cut_cycles;
+
 /// Both sides of a comparison, for what a kind's statements need of other objects.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sides<'a> {
@@ -244,4 +246,27 @@ definitions! {
     trigger::Trigger,
     user_mapping::UserMapping,
     view::View,
+    function::Function,
+    aggregate::Aggregate,
+    enumeration::Enum,
+    domain::Domain,
+    domain_constraint::DomainConstraint,
+    composite::Composite,
+    range::Range,
+    shell_type::ShellType,
+    base_type::BaseType,
+    cast::Cast,
+    operator::Operator,
+    operator_family::OperatorFamily,
+    family_member::FamilyMember,
+    operator_class::OperatorClass,
+    collation::Collation,
+    conversion::Conversion,
+    language::Language,
+    access_method::AccessMethod,
+    transform::Transform,
+    text_search_parser::TextSearchParser,
+    text_search_template::TextSearchTemplate,
+    text_search_dictionary::TextSearchDictionary,
+    text_search_configuration::TextSearchConfiguration,
 }
