@@ -32,6 +32,9 @@ pub enum ReadError {
     Row(&'static str, String),
 }
 
+/// The oid of `pg_attrdef`, which is the same everywhere.
+const PG_ATTRDEF: u32 = 2604;
+
 /// Class, object and column, as `pg_depend` has them.
 type Address = (u32, u32, i32);
 
@@ -276,7 +279,9 @@ impl<'a> Resolver<'a> {
     fn new(ids: &'a HashMap<Address, Id>, needs: &[(Address, Address, char)]) -> Self {
         let mut wholes = HashMap::new();
         for (from, to, kind) in needs {
-            if matches!(kind, 'i' | 'P' | 'e') && !ids.contains_key(from) {
+            // A view's default is a part of the view.
+            let of_view = from.0 == PG_ATTRDEF && *kind == 'a';
+            if (of_view || matches!(kind, 'i' | 'P' | 'e')) && !ids.contains_key(from) {
                 wholes.entry(*from).or_insert(*to);
             }
         }
