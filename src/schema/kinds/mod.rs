@@ -188,8 +188,19 @@ macro_rules! definitions {
     };
 }
 
+mod lineage;
+mod names;
+mod parameters;
+
 definitions! {
     schema::Schema,
     sequence::Sequence,
+    table::Table,
+    column::Column,
+    default::Default,
+    inheritance::Inheritance,
+    constraint::Constraint,
     view::View,
+    index::Index,
+    sequence_owner::SequenceOwner,
 }
