@@ -3,21 +3,27 @@
 mod acl;
 mod catalog;
 mod compare;
+mod difference;
 mod id;
 mod kinds;
+mod proof;
 mod quote;
 mod read;
 mod scratch;
 mod script;
 mod source;
 mod statement;
+mod template;
 
 pub use catalog::{Catalog, Grant, Grantee, Needs, Object, Tie};
 pub use compare::{Impossible, Manner, compare, compare_in};
+pub use difference::{Difference, Field, How, differences, tree};
 pub use id::{Id, Kind};
 pub use kinds::Definition;
+pub use proof::{CopyFailed, Flaw, Leg, Proof};
 pub use read::{ReadError, Without};
-pub use scratch::{MissingRoles, Scratch, ScratchError, StatementFailed, Workshop};
+pub use scratch::{MissingRoles, Scratch, ScratchError, StatementFailed, Workshop, clean_up_when_interrupted};
 pub use script::{Part, Script};
 pub use source::{Source, SourceError};
 pub use statement::Statement;
+pub use template::Templates;
