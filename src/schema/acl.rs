@@ -71,6 +71,8 @@ pub(super) fn all(kind: char, server: u32) -> &'static [&'static str] {
         'c' => &["SELECT", "INSERT", "UPDATE", "REFERENCES"],
         's' => &["SELECT", "UPDATE", "USAGE"],
         'f' => &["EXECUTE"],
+        // Large objects, of which only default privileges are known.
+        'L' => &["SELECT", "UPDATE"],
         'n' => &["USAGE", "CREATE"],
         'T' | 'l' | 'F' | 'S' => &["USAGE"],
         _ => &[],

@@ -47,7 +47,7 @@ pub struct Field {
 }
 
 /// What stands for a value that may hold a password.
-const HIDDEN: &str = "(hidden)";
+const HIDDEN: &str = "********";
 
 /// All objects in which two catalogs differ, in order of their ids. Where columns stand is no difference.
 pub fn differences(old: &Catalog, new: &Catalog) -> Vec<Difference> {
@@ -78,6 +78,7 @@ impl Difference {
             How::Changed(fields) => fields.iter().all(|field| {
                 !OF_EVERY_KIND.contains(&field.name.as_str())
                     && match (&field.old, &field.new) {
+                        (Value::String(old), _) if old == HIDDEN => false,
                         (Value::String(old), Value::String(new)) => words(old) == words(new),
                         _ => false,
                     }
@@ -99,6 +100,11 @@ const OF_EVERY_KIND: [&str; 4] = ["owner", "grants", "comment", "labels"];
 fn fields(kind: Kind, old: &Object, new: &Object) -> Vec<Field> {
     let mut found = Vec::new();
     compare("", &json(old), &json(new), &mut found);
+    found.retain(|field| !is_aside(kind, &field.name));
+    if found.is_empty() {
+        // What is compared and never written: a password.
+        found.push(Field { name: "what is secret".to_owned(), old: HIDDEN.into(), new: HIDDEN.into() });
+    }
     for field in &mut found {
         if is_secret(kind, &field.name) {
             for value in [&mut field.old, &mut field.new] {
@@ -153,6 +159,15 @@ fn compare(name: &str, old: &Value, new: &Value, found: &mut Vec<Field>) {
             found.push(field(Value::Array(gone), Value::Array(come)));
         }
         _ => found.push(field(old.clone(), new.clone())),
+    }
+}
+
+/// What does not distinguish two objects, and is known of each: see [`Aside`](super::Aside).
+fn is_aside(kind: Kind, field: &str) -> bool {
+    match kind {
+        Kind::MaterializedView => matches!(field, "populated") || field.contains("type_storage"),
+        Kind::Extension => field == "relocatable" || field.starts_with("server"),
+        _ => false,
     }
 }
 

@@ -1,11 +1,13 @@
 //! Reading a database's schema into values, comparing two, and writing the statements that make one of the other.
 
 mod acl;
+mod aside;
 mod catalog;
 mod compare;
 mod difference;
 mod id;
 mod kinds;
+mod privileges;
 mod proof;
 mod quote;
 mod read;
@@ -15,6 +17,7 @@ mod source;
 mod statement;
 mod template;
 
+pub use aside::{Aside, Secret};
 pub use catalog::{Catalog, Grant, Grantee, Needs, Object, Tie};
 pub use compare::{Impossible, Manner, compare, compare_in};
 pub use difference::{Difference, Field, How, differences, tree};

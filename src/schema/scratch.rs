@@ -126,14 +126,14 @@ impl Workshop {
     /// On the server of this database. What scratch databases dead processes left there is removed.
     pub fn open(database: &Database, roles: MissingRoles) -> Result<Self, ScratchError> {
         let (at, mut session) = maintenance(database)?;
-        // A leftover is one whose owner's connection is gone.
+        // A leftover is one whose owner's connection is gone. (`pg_stat_activity` has a `datname`, too.)
         let rows = session
             .send(&format!(
                 "SET search_path = pg_catalog; SET client_min_messages = warning;
                  SELECT pg_backend_pid();
-                 SELECT datname FROM pg_database d WHERE datname ~ '^{PREFIX}[0-9]+_[0-9a-f]{{16}}$'
-                     AND pg_has_role(datdba, 'USAGE')
-                     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid::text = split_part(datname, '_', 3))"
+                 SELECT d.datname FROM pg_database d WHERE d.datname ~ '^{PREFIX}[0-9]+_[0-9a-f]{{16}}$'
+                     AND pg_has_role(d.datdba, 'USAGE')
+                     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid::text = split_part(d.datname, '_', 3))"
             ))
             .map_err(|failed| server(&failed))?;
         let mut names = rows.iter().filter_map(|row| row.get(0).map(str::to_owned));

@@ -1,0 +1,58 @@
+//! Parameters of relations: `fillfactor=70`, as `pg_class.reloptions` has them.
+
+use crate::schema::quote::literal;
+
+/// The JSON of a `reloptions` in the order of their names.
+pub(super) fn json(options: &str) -> String {
+    format!("coalesce((SELECT json_agg(o ORDER BY o) FROM unnest({options}) o), '[]'::json)")
+}
+
+/// As they stand in the brackets of `WITH` or `SET`.
+pub(super) fn list(options: &[String]) -> String {
+    options.iter().map(|option| written(option)).collect::<Vec<_>>().join(", ")
+}
+
+/// ` WITH (…)`, or nothing where there are none.
+pub(super) fn with(options: &[String]) -> String {
+    if options.is_empty() { String::new() } else { format!(" WITH ({})", list(options)) }
+}
+
+/// What makes `new` of `old`: `RESET (…)` and `SET (…)`.
+pub(super) fn changes(old: &[String], new: &[String]) -> Vec<String> {
+    let gone: Vec<&str> =
+        old.iter().map(|option| name(option)).filter(|gone| !new.iter().any(|option| name(option) == *gone)).collect();
+    let set: Vec<String> = new.iter().filter(|option| !old.contains(option)).cloned().collect();
+    let mut clauses = Vec::new();
+    if !gone.is_empty() {
+        clauses.push(format!("RESET ({})", gone.join(", ")));
+    }
+    if !set.is_empty() {
+        clauses.push(format!("SET ({})", list(&set)));
+    }
+    clauses
+}
+
+fn name(option: &str) -> &str {
+    option.split_once('=').map_or(option, |(name, _)| name)
+}
+
+/// A value is a word or a number to the grammar, or else a string.
+fn written(option: &str) -> String {
+    let Some((name, value)) = option.split_once('=') else { return option.to_owned() };
+    let word = !value.is_empty() && value.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if word || value.parse::<i64>().is_ok() { option.to_owned() } else { format!("{name}={}", literal(value)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_is_reset_and_what_comes_is_set() {
+        let old = ["a=1".to_owned(), "b=on".to_owned()];
+        let new = ["b=off".to_owned(), "c=0.5".to_owned()];
+        assert_eq!(changes(&old, &new), ["RESET (a)", "SET (b=off, c='0.5')"]);
+        assert_eq!(changes(&new, &new), [""; 0]);
+        assert_eq!(with(&old), " WITH (a=1, b=on)");
+    }
+}
