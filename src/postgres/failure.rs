@@ -240,7 +240,7 @@ fn script_span(script: &Script, place: &Place) -> (Range<usize>, String, Option<
 }
 
 /// The length of the word that a text begins with, at least one character.
-fn word_length(text: &str) -> usize {
+pub(crate) fn word_length(text: &str) -> usize {
     let word = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     if word > 0 { word } else { text.chars().next().map_or(0, char::len_utf8) }
 }
@@ -248,7 +248,7 @@ fn word_length(text: &str) -> usize {
 /// The byte of a script's text that an error's position names, if it has one and it lies in the text.
 ///
 /// `before` is how many characters of the message stand before that text.
-pub(super) fn byte_of_error(error: &DbError, text: &str, before: usize) -> Option<usize> {
+pub(crate) fn byte_of_error(error: &DbError, text: &str, before: usize) -> Option<usize> {
     let index = position(error)?.checked_sub(before)?;
     let byte = byte_of_char(text, index);
     // "At end of input" names the place behind the last character.

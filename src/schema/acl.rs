@@ -71,6 +71,8 @@ pub(super) fn all(kind: char, server: u32) -> &'static [&'static str] {
         'c' => &["SELECT", "INSERT", "UPDATE", "REFERENCES"],
         's' => &["SELECT", "UPDATE", "USAGE"],
         'f' => &["EXECUTE"],
+        // Large objects, of which only default privileges are known.
+        'L' => &["SELECT", "UPDATE"],
         'n' => &["USAGE", "CREATE"],
         'T' | 'l' | 'F' | 'S' => &["USAGE"],
         _ => &[],
@@ -108,7 +110,7 @@ mod tests {
     fn items_are_read_with_quotes_and_stars() {
         assert_eq!(told("=X/postgres"), ["Public EXECUTE"]);
         assert_eq!(told("postgres=r*w/postgres"), ["Owner SELECT +", "Owner UPDATE"]);
-        assert_eq!(told(r#""a ""b=c""=U/postgres"#), [r#"Role("a \"b=c\"") USAGE"#]);
+        assert_eq!(told(r#""a ""b=c"=U/postgres"#), [r#"Role("a \"b=c") USAGE"#]);
         assert_eq!(told("rubbish"), [""; 0]);
     }
 }

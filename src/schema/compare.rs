@@ -8,6 +8,8 @@ mod fate;
 mod fold;
 mod graph;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -31,11 +33,26 @@ impl fmt::Display for Impossible {
     }
 }
 
+/// What a script is made for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// To be short: in one transaction where that can be.
+    #[default]
+    Plain,
+    /// To let a table be used while it changes: in several transactions, none of which keeps writers out while it reads all rows.
+    Online,
+}
+
 /// The statements that make `new` of `old`. Both are of servers of one major version.
 ///
 /// The order of columns is no difference: an added column stands last. Fails with all that there is no way for.
 pub fn compare(old: &Catalog, new: &Catalog) -> Result<Script, Vec<Impossible>> {
-    let sides = Sides { old, new };
+    compare_in(old, new, Manner::Plain)
+}
+
+/// [`compare`] with a say in how it is done.
+pub fn compare_in(old: &Catalog, new: &Catalog, manner: Manner) -> Result<Script, Vec<Impossible>> {
+    let sides = Sides { old, new, manner };
     let fates = fate::decide(sides)?;
     let steps = order::order(sides, &fates);
     Ok(Script { statements: fold::neighbours(steps) })

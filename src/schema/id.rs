@@ -17,6 +17,8 @@ pub enum Kind {
     AccessMethod,
     Collation,
     Enum,
+    /// A type by name only, which the functions of a base type are written with.
+    ShellType,
     BaseType,
     Domain,
     DomainConstraint,
@@ -28,6 +30,8 @@ pub enum Kind {
     Operator,
     OperatorFamily,
     OperatorClass,
+    /// What is in an operator family by itself.
+    FamilyMember,
     Cast,
     Transform,
     Conversion,
@@ -56,6 +60,8 @@ pub enum Kind {
     EventTrigger,
     Policy,
     Publication,
+    /// A table or a schema in a publication.
+    PublicationMember,
     Subscription,
     DefaultPrivileges,
 }
@@ -69,6 +75,7 @@ impl Kind {
             Self::AccessMethod => "access method",
             Self::Collation => "collation",
             Self::Enum => "enum",
+            Self::ShellType => "shell type",
             Self::BaseType => "base type",
             Self::Domain => "domain",
             Self::DomainConstraint => "domain constraint",
@@ -80,6 +87,7 @@ impl Kind {
             Self::Operator => "operator",
             Self::OperatorFamily => "operator family",
             Self::OperatorClass => "operator class",
+            Self::FamilyMember => "operator family member",
             Self::Cast => "cast",
             Self::Transform => "transform",
             Self::Conversion => "conversion",
@@ -106,6 +114,7 @@ impl Kind {
             Self::EventTrigger => "event trigger",
             Self::Policy => "policy",
             Self::Publication => "publication",
+            Self::PublicationMember => "publication member",
             Self::Subscription => "subscription",
             Self::DefaultPrivileges => "default privileges",
         }
@@ -131,7 +140,12 @@ impl Id {
     /// Its own name, without that of what it is in.
     pub fn name(&self) -> &str {
         let own = match self.kind {
-            Kind::Function | Kind::Aggregate | Kind::Operator | Kind::OperatorFamily | Kind::OperatorClass => 1,
+            Kind::Function
+            | Kind::Aggregate
+            | Kind::Operator
+            | Kind::OperatorFamily
+            | Kind::OperatorClass
+            | Kind::FamilyMember => 1,
             _ => self.path.len().saturating_sub(1),
         };
         self.path.get(own).map_or("", String::as_str)
@@ -167,7 +181,7 @@ impl Id {
                 vec![("relation", own()), ("type", own())]
             }
             Kind::Sequence | Kind::Index => vec![("relation", own())],
-            Kind::Enum | Kind::Domain | Kind::Range | Kind::BaseType => vec![("type", own())],
+            Kind::Enum | Kind::Domain | Kind::Range | Kind::ShellType | Kind::BaseType => vec![("type", own())],
             Kind::Function | Kind::Aggregate => vec![("function", self.path.clone())],
             _ => Vec::new(),
         }

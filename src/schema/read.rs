@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::acl;
 use super::catalog::{Catalog, Grantee, Object, Tie};
 use super::id::{Id, Kind};
-use super::kinds::{Definition, queries};
+use super::kinds::{Definition, cut_cycles, queries};
 use super::quote::CURRENT_USER;
 use crate::postgres::{Failed, Session};
 
@@ -32,6 +32,9 @@ pub enum ReadError {
     Row(&'static str, String),
 }
 
+/// The oid of `pg_attrdef`, which is the same everywhere.
+const PG_ATTRDEF: u32 = 2604;
+
 /// Class, object and column, as `pg_depend` has them.
 type Address = (u32, u32, i32);
 
@@ -43,10 +46,8 @@ struct Row {
     /// What it is in, where `pg_depend` does not say so: a column's table.
     parent: Option<Address>,
     /// What it needs, and what it only comes after, where `pg_depend` does not say so.
-    #[serde(default)]
-    needs: Vec<Address>,
-    #[serde(default)]
-    after: Vec<Address>,
+    needs: Option<Vec<Address>>,
+    after: Option<Vec<Address>>,
     owner: Option<u32>,
     grants: Option<Vec<String>>,
     position: Option<u32>,
@@ -68,6 +69,35 @@ pub(super) fn grants(kind: char, acl: &str, owner: &str) -> String {
     format!("to_json(coalesce({acl}, acldefault('{kind}', {owner}))::text[])")
 }
 
+/// The privileges on a column as JSON, as [`super::Grant`] is read; for columns that are no objects of their own.
+pub(super) fn column_grants(acl: &str, owner: &str) -> String {
+    format!("coalesce((SELECT json_agg({}) FROM aclexplode({acl}) x), '[]'::json)", grant("x", owner))
+}
+
+/// A row of `aclexplode` as JSON, as [`super::Grant`] is read.
+pub(super) fn grant(alias: &str, owner: &str) -> String {
+    format!(
+        "json_build_object('grantee', CASE {alias}.grantee WHEN {owner} THEN to_json('owner'::text) WHEN 0 THEN to_json('public'::text)
+            ELSE json_build_object('role', {name}) END, 'privilege', {alias}.privilege_type, 'grantable', {alias}.is_grantable)",
+        name = role_name(&format!("{alias}.grantee")),
+    )
+}
+
+/// The name of a role, as the catalog has it.
+pub(super) fn role_name(oid: &str) -> String {
+    format!(
+        "(SELECT CASE WHEN rn.rolname = current_user THEN '{CURRENT_USER}' ELSE rn.rolname END FROM pg_roles rn WHERE rn.oid = {oid})"
+    )
+}
+
+/// The name of a function without its arguments, as SQL writes it; NULL for 0.
+pub(super) fn function_name(oid: &str) -> String {
+    format!(
+        "(SELECT quote_ident(fs.nspname) || '.' || quote_ident(fn.proname)
+            FROM pg_proc fn JOIN pg_namespace fs ON fs.oid = fn.pronamespace WHERE fn.oid = {oid})"
+    )
+}
+
 /// Whether the schema of this alias of `pg_namespace` is one that users make.
 pub(super) fn user_schema(alias: &str) -> String {
     format!("{alias}.nspname !~ '^pg_' AND {alias}.nspname <> 'information_schema'")
@@ -81,7 +111,7 @@ pub(super) fn owned_by_extension(class: &str, oid: &str) -> String {
 }
 
 /// What is below this `oid` was made by initdb.
-const FIRST_NORMAL_OID: u32 = 16384;
+pub(super) const FIRST_NORMAL_OID: u32 = 16384;
 
 impl Catalog {
     /// Reads the catalog of the database that the session is connected to. Nothing is written, and nothing stays set.
@@ -188,9 +218,9 @@ impl Raw {
                 comment: self.comments.remove(&row.address),
                 labels: self.labels.remove(&row.address).unwrap_or_default(),
             };
-            let told = [(row.after, Tie::After), (row.needs, Tie::Normal), (row.parent.into_iter().collect(), Tie::Part)];
-            for (needed, tie) in told {
-                ties.extend(needed.into_iter().map(|address| (id.clone(), address, tie)));
+            let parent = row.parent.map(|parent| vec![parent]);
+            for (needed, tie) in [(row.after, Tie::After), (row.needs, Tie::Normal), (parent, Tie::Part)] {
+                ties.extend(needed.into_iter().flatten().map(|address| (id.clone(), address, tie)));
             }
             if let Some(position) = row.position {
                 catalog.positions.insert(id.clone(), position);
@@ -224,6 +254,7 @@ impl Raw {
             let known = catalog.needs.entry(id.clone()).or_default().entry(needed.clone()).or_insert(tie);
             *known = (*known).max(tie);
         }
+        cut_cycles(&mut catalog);
         Ok(catalog)
     }
 }
@@ -256,7 +287,9 @@ impl<'a> Resolver<'a> {
     fn new(ids: &'a HashMap<Address, Id>, needs: &[(Address, Address, char)]) -> Self {
         let mut wholes = HashMap::new();
         for (from, to, kind) in needs {
-            if matches!(kind, 'i' | 'P' | 'e') && !ids.contains_key(from) {
+            // A view's default is a part of the view.
+            let of_view = from.0 == PG_ATTRDEF && *kind == 'a';
+            if (of_view || matches!(kind, 'i' | 'P' | 'e')) && !ids.contains_key(from) {
                 wholes.entry(*from).or_insert(*to);
             }
         }

@@ -39,29 +39,19 @@ impl Script {
         // A value that was added to an enum cannot be used before the transaction that added it has ended.
         let used =
             |fresh: &str| self.statements.iter().any(|other| other.fresh.is_none() && other.sql().contains(fresh));
-        let first: Vec<bool> = {
-            let needed = self.statements.iter().filter_map(|s| s.fresh.as_deref()).any(used);
-            self.statements.iter().map(|statement| needed && statement.fresh.is_some()).collect()
-        };
-        let ordered = || {
-            let of =
-                |wanted: bool| self.statements.iter().zip(&first).filter(move |(_, is)| **is == wanted).map(|(s, _)| s);
-            (of(true), of(false))
-        };
+        let first = self.statements.iter().filter_map(|statement| statement.fresh.as_deref()).any(used);
+        let stage = |statement: &Statement| (!(first && statement.fresh.is_some()), statement.stage);
+        let mut statements: Vec<&Statement> = self.statements.iter().collect();
+        // Stable: within a stage they keep their order.
+        statements.sort_by_key(|statement| stage(statement));
         let mut parts: Vec<Part> = Vec::new();
-        let (early, rest) = ordered();
-        let early: Vec<Statement> = early.cloned().collect();
-        if !early.is_empty() {
-            parts.push(Part { statements: early, transactional: true });
-        }
-        let mut open = false;
-        for statement in rest.cloned() {
+        let mut last = None;
+        for statement in statements {
+            let joins = statement.transactional && last == Some((stage(statement), true));
+            last = Some((stage(statement), statement.transactional));
             match parts.last_mut() {
-                Some(part) if open && statement.transactional => part.statements.push(statement),
-                _ => {
-                    open = statement.transactional;
-                    parts.push(Part { transactional: statement.transactional, statements: vec![statement] });
-                }
+                Some(part) if joins => part.statements.push(statement.clone()),
+                _ => parts.push(Part { transactional: statement.transactional, statements: vec![statement.clone()] }),
             }
         }
         parts
@@ -95,5 +85,36 @@ impl Part {
             let _ = write!(text, "{}", statement.text());
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(statements: Vec<Statement>) -> Vec<String> {
+        let parts = Script { statements }.parts();
+        parts.iter().map(|part| part.statements.iter().map(Statement::sql).collect::<Vec<_>>().join(" + ")).collect()
+    }
+
+    #[test]
+    fn a_statement_that_cannot_run_in_a_transaction_stands_alone() {
+        let script = vec![Statement::new("a"), Statement::new("b").alone(), Statement::new("c"), Statement::new("d")];
+        assert_eq!(parts(script), ["a", "b", "c + d"]);
+    }
+
+    #[test]
+    fn what_is_for_a_later_stage_comes_in_a_part_behind() {
+        let script = vec![Statement::new("a").later(1), Statement::new("b"), Statement::new("c").later(1)];
+        assert_eq!(parts(script), ["b", "a + c"]);
+    }
+
+    #[test]
+    fn a_new_value_of_an_enum_is_committed_before_it_is_used() {
+        let add = || Statement::new("ALTER TYPE mood ADD VALUE 'fine'").adds("'fine'::public.mood");
+        assert_eq!(parts(vec![Statement::new("a"), add()]), ["a + ALTER TYPE mood ADD VALUE 'fine'"]);
+        let uses = Statement::new("ALTER TABLE t ALTER c SET DEFAULT 'fine'::public.mood");
+        assert_eq!(parts(vec![Statement::new("a"), add(), uses.clone()]).len(), 2);
+        assert_eq!(parts(vec![Statement::new("a"), add(), uses])[0], "ALTER TYPE mood ADD VALUE 'fine'");
     }
 }

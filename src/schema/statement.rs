@@ -14,6 +14,8 @@ pub struct Statement {
     pub note: Option<String>,
     /// A constant that is valid only after the transaction with this statement: a value added to an enum, as `'new'::public.mood`.
     pub(crate) fresh: Option<String>,
+    /// In which transaction of several it runs, as far as that is not decided otherwise: 0 for the first.
+    pub(crate) stage: u8,
 }
 
 /// How a statement is written.
@@ -70,7 +72,7 @@ impl Statement {
     }
 
     pub(crate) fn of(body: Body) -> Self {
-        Self { body, loss: None, transactional: true, note: None, fresh: None }
+        Self { body, loss: None, transactional: true, note: None, fresh: None, stage: 0 }
     }
 
     /// The same, saying what data it takes away.
@@ -91,6 +93,11 @@ impl Statement {
     /// The same, adding a constant that is not valid in the same transaction.
     pub(crate) fn adds(self, constant: impl Into<String>) -> Self {
         Self { fresh: Some(constant.into()), ..self }
+    }
+
+    /// The same, in a later transaction than what has a smaller number.
+    pub(crate) fn later(self, stage: u8) -> Self {
+        Self { stage, ..self }
     }
 
     /// Whether both are one action of the same pass on the same object, so that one replaces the other.

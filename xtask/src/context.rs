@@ -8,6 +8,7 @@ use stairwell::build::is_ci;
 use stairwell::local::Project;
 use stairwell::lock::LOCK_FILE;
 use stairwell::postgres::Database;
+use stairwell::schema::Source;
 
 use crate::cli::Global;
 use crate::failure::{Code, Failure};
@@ -82,6 +83,11 @@ impl Context {
             Some(url) => Ok(Some(Database::parse(url)?.with_defaults(variable)?)),
             None => Ok(Database::for_migrations(variable)?),
         }
+    }
+
+    /// The desired state: `schema.sql` beside the migrations.
+    pub(crate) fn schema(&self) -> Result<Vec<Source>, Failure> {
+        Ok(Source::read(&self.folder.parent().unwrap_or(Path::new("")).join("schema.sql"))?)
     }
 
     /// Whether the lock may be changed.

@@ -3,18 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::schema::acl;
-use crate::schema::catalog::{Grant, Grantee, Object};
-use crate::schema::id::Id;
-use crate::schema::kinds::Sides;
+use crate::schema::catalog::{Catalog, Grant, Object};
+use crate::schema::id::{Id, Kind};
+use crate::schema::kinds::{ColumnGrants, Sides, default_privileges};
+use crate::schema::privileges::{self, Step};
 use crate::schema::quote::{CURRENT_USER, ident, literal, role};
 use crate::schema::read;
 use crate::schema::statement::Statement;
 
 /// For an object that was just made.
 pub(super) fn of_created(id: &Id, object: &Object, sides: Sides<'_>) -> Vec<Statement> {
-    let kind = object.definition.acl_kind();
-    let initial = kind.map(|kind| acl::initial(kind, sides.new.server));
-    let before = Facets { owner: None, grants: initial.as_ref(), comment: None, labels: &BTreeMap::new() };
+    let definition = &object.definition;
+    let initial = definition
+        .acl_kind()
+        .map(|kind| default_privileges::owned(default_privileges::of_new(id, kind, sides), object.owner.as_deref()));
+    let before = Facets {
+        owner: None,
+        grants: initial.as_ref(),
+        comment: definition.initial_comment(),
+        labels: &BTreeMap::new(),
+        columns: Vec::new(),
+    };
     write(id, object, &before, sides)
 }
 
@@ -25,6 +34,7 @@ pub(super) fn of_changed(id: &Id, old: &Object, new: &Object, sides: Sides<'_>) 
         grants: old.grants.as_ref(),
         comment: old.comment.as_deref(),
         labels: &old.labels,
+        columns: column_grants(id, old, sides.old),
     };
     write(id, new, &before, sides)
 }
@@ -34,6 +44,7 @@ struct Facets<'a> {
     grants: Option<&'a BTreeSet<Grant>>,
     comment: Option<&'a str>,
     labels: &'a BTreeMap<String, String>,
+    columns: ColumnGrants<'a>,
 }
 
 fn write(id: &Id, new: &Object, old: &Facets<'_>, sides: Sides<'_>) -> Vec<Statement> {
@@ -56,62 +67,58 @@ fn write(id: &Id, new: &Object, old: &Facets<'_>, sides: Sides<'_>) -> Vec<State
         }
     }
     if let (Some(wanted), Some(given)) = (&new.grants, old.grants) {
-        let all = definition.acl_kind().map_or(&[][..], |kind| acl::all(kind, sides.new.server));
-        let owner = new.owner.as_deref();
-        for (privileges, grantee, verb) in changes(given, wanted, all) {
-            let to = read::grantee(grantee, owner);
-            let phrase = definition.grant_phrase(id, &privileges);
-            statements.push(Statement::new(match verb {
-                Verb::Revoke => format!("REVOKE {phrase} FROM {to}"),
-                Verb::RevokeOption => format!("REVOKE GRANT OPTION FOR {phrase} FROM {to}"),
-                Verb::Grant => format!("GRANT {phrase} TO {to}"),
-                Verb::GrantWithOption => format!("GRANT {phrase} TO {to} WITH GRANT OPTION"),
-            }));
+        statements.extend(privileges(id, new, wanted, given, &old.columns, sides));
+    }
+    statements
+}
+
+fn privileges(
+    id: &Id,
+    new: &Object,
+    wanted: &BTreeSet<Grant>,
+    given: &BTreeSet<Grant>,
+    columns: &[(&str, &BTreeSet<Grant>)],
+    sides: Sides<'_>,
+) -> Vec<Statement> {
+    let (definition, server) = (&new.definition, sides.new.server);
+    let grantee = |step: &Step<'_>| read::grantee(step.grantee, new.owner.as_deref());
+    let all = definition.acl_kind().map_or(&[][..], |kind| acl::all(kind, server));
+    let steps = privileges::steps(given, wanted, all);
+    let on = |list: &[&str]| definition.grant_phrase(id, &list.join(", "));
+    let mut statements: Vec<Statement> =
+        steps.iter().map(|step| Statement::new(step.sql(on, &grantee(step)))).collect();
+    // A privilege that is revoked from a table is revoked from its columns, too.
+    let none = BTreeSet::new();
+    for (column, wanted) in column_grants(id, new, sides.new) {
+        let given = columns.iter().find(|(name, _)| *name == column).map_or(&none, |(_, grants)| *grants);
+        let left: BTreeSet<Grant> =
+            given.iter().filter(|grant| !steps.iter().any(|step| step.takes(grant))).cloned().collect();
+        // What a column that is an object has to get or to lose is its own affair.
+        let settled =
+            if id.kind == Kind::Table { given.intersection(wanted).cloned().collect() } else { wanted.clone() };
+        for step in privileges::steps(&left, &settled, acl::all('c', server)) {
+            let of_column = |list: &[&str]| {
+                let list: Vec<String> =
+                    list.iter().map(|privilege| format!("{privilege} ({})", ident(column))).collect();
+                definition.grant_phrase(id, &list.join(", "))
+            };
+            statements.push(Statement::new(step.sql(of_column, &grantee(&step))));
         }
     }
     statements
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::schema) enum Verb {
-    Revoke,
-    RevokeOption,
-    Grant,
-    GrantWithOption,
-}
-
-/// What has to be granted and revoked, the privileges as `GRANT` lists them.
-pub(in crate::schema) fn changes<'a>(
-    old: &'a BTreeSet<Grant>,
-    new: &'a BTreeSet<Grant>,
-    all: &[&str],
-) -> Vec<(String, &'a Grantee, Verb)> {
-    let mut changes: BTreeMap<(&Grantee, Verb), BTreeSet<&str>> = BTreeMap::new();
-    let has = |grants: &BTreeSet<Grant>, grant: &Grant, grantable: bool| {
-        grants.contains(&Grant { grantable, ..grant.clone() })
-    };
-    for grant in old.difference(new) {
-        let verb = match grant.grantable {
-            true if has(new, grant, false) => Verb::RevokeOption,
-            false if has(new, grant, true) => continue,
-            _ => Verb::Revoke,
-        };
-        changes.entry((&grant.grantee, verb)).or_default().insert(&grant.privilege);
+/// The privileges on the columns, whether these are objects of their own or not.
+fn column_grants<'a>(id: &Id, object: &'a Object, side: &'a Catalog) -> ColumnGrants<'a> {
+    let mut grants = object.definition.column_grants();
+    if id.kind == Kind::Table {
+        let prefix = &id.path;
+        let from = Id::new(Kind::Column, prefix.clone());
+        let columns = side
+            .objects
+            .range(from..)
+            .take_while(|(column, _)| column.kind == Kind::Column && column.path.starts_with(prefix));
+        grants.extend(columns.filter_map(|(column, object)| Some((column.name(), object.grants.as_ref()?))));
     }
-    for grant in new.difference(old) {
-        let verb = match grant.grantable {
-            false if has(old, grant, true) => continue,
-            false => Verb::Grant,
-            true => Verb::GrantWithOption,
-        };
-        changes.entry((&grant.grantee, verb)).or_default().insert(&grant.privilege);
-    }
-    let listed = |privileges: BTreeSet<&str>| {
-        if all.len() > 1 && privileges.len() == all.len() {
-            return "ALL".to_owned();
-        }
-        // In the order in which Postgres lists them.
-        all.iter().filter(|known| privileges.contains(**known)).copied().collect::<Vec<_>>().join(", ")
-    };
-    changes.into_iter().map(|((grantee, verb), privileges)| (listed(privileges), grantee, verb)).collect()
+    grants
 }

@@ -5,7 +5,10 @@ use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 
 /// The parents of a table.
-pub(super) fn parents<'a>(catalog: &'a Catalog, table: &'a [String]) -> impl Iterator<Item = (&'a Id, &'a Inheritance)> {
+pub(super) fn parents<'a>(
+    catalog: &'a Catalog,
+    table: &'a [String],
+) -> impl Iterator<Item = (&'a Id, &'a Inheritance)> {
     catalog.within(Kind::Inheritance, table).filter_map(|(id, object)| match &object.definition {
         Definition::Inheritance(inheritance) => Some((id, inheritance)),
         _ => None,

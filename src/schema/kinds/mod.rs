@@ -3,18 +3,30 @@
 //! One module a kind. To add one: a struct with what distinguishes two of the kind, an [`Entity`] for it, and a line in the list at the
 //! end of this file. Everything else (order, dependencies, owner, privileges, comments, recreation) is the comparison's.
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Grant};
+use super::compare::Manner;
 use super::id::{Id, Kind};
 use super::statement::Statement;
+
+mod firing;
+mod foreign_options;
+mod lineage;
+mod names;
+mod parameters;
+
+pub(super) use shell_type::cut as cut_cycles;
 
 /// Both sides of a comparison, for what a kind's statements need of other objects.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sides<'a> {
     pub(crate) old: &'a Catalog,
     pub(crate) new: &'a Catalog,
+    pub(crate) manner: Manner,
 }
 
 /// How an object becomes what it shall be.
@@ -43,6 +55,9 @@ pub(crate) enum Inline {
     Implied { host: Id },
 }
 
+/// The privileges on each column.
+pub(crate) type ColumnGrants<'a> = Vec<(&'a str, &'a BTreeSet<Grant>)>;
+
 /// What the comparison wants to know of each kind.
 pub(crate) trait Entity: Serialize + DeserializeOwned {
     /// The statement that reads all of the kind: one JSON value a row, see `read::Row`. `server` is the major version.
@@ -63,6 +78,21 @@ pub(crate) trait Entity: Serialize + DeserializeOwned {
 
     /// The letter that Postgres' `acldefault` has for the kind, for those with privileges.
     fn acl_kind(&self) -> Option<char> {
+        None
+    }
+
+    /// The privileges on its columns, where these are no objects of their own.
+    fn column_grants(&self) -> ColumnGrants<'_> {
+        Vec::new()
+    }
+
+    /// The comment that it has when it is made: an extension brings one.
+    fn initial_comment(&self) -> Option<&str> {
+        None
+    }
+
+    /// What it adds to the privileges of what is made; see [`DefaultPrivileges`].
+    fn default_privileges(&self) -> Option<&BTreeSet<Grant>> {
         None
     }
 
@@ -104,7 +134,7 @@ pub(crate) trait Entity: Serialize + DeserializeOwned {
 /// Writes the enum of all kinds' definitions, and passes calls on to them.
 macro_rules! definitions {
     ($($module:ident :: $kind:ident),* $(,)?) => {
-        $(mod $module;)*
+        $(pub(in crate::schema) mod $module;)*
 
         /// What an object is, by its kind.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +178,18 @@ macro_rules! definitions {
                 match self { $(Self::$kind(it) => it.acl_kind(),)* }
             }
 
+            pub(crate) fn column_grants(&self) -> ColumnGrants<'_> {
+                match self { $(Self::$kind(it) => it.column_grants(),)* }
+            }
+
+            pub(crate) fn initial_comment(&self) -> Option<&str> {
+                match self { $(Self::$kind(it) => it.initial_comment(),)* }
+            }
+
+            pub(crate) fn default_privileges(&self) -> Option<&BTreeSet<Grant>> {
+                match self { $(Self::$kind(it) => it.default_privileges(),)* }
+            }
+
             pub(crate) fn slots(&self, id: &Id) -> Vec<(&'static str, Vec<String>)> {
                 match self { $(Self::$kind(it) => it.slots(id),)* }
             }
@@ -188,11 +230,16 @@ macro_rules! definitions {
     };
 }
 
-mod lineage;
-mod names;
-mod parameters;
-
 definitions! {
+    default_privileges::DefaultPrivileges,
+    event_trigger::EventTrigger,
+    extension::Extension,
+    foreign_data_wrapper::ForeignDataWrapper,
+    materialized_view::MaterializedView,
+    policy::Policy,
+    publication::Publication,
+    publication_member::PublicationMember,
+    rule::Rule,
     schema::Schema,
     sequence::Sequence,
     table::Table,
@@ -200,7 +247,35 @@ definitions! {
     default::Default,
     inheritance::Inheritance,
     constraint::Constraint,
-    view::View,
     index::Index,
     sequence_owner::SequenceOwner,
+    server::Server,
+    statistics::Statistics,
+    subscription::Subscription,
+    trigger::Trigger,
+    user_mapping::UserMapping,
+    view::View,
+    function::Function,
+    aggregate::Aggregate,
+    enumeration::Enum,
+    domain::Domain,
+    domain_constraint::DomainConstraint,
+    composite::Composite,
+    range::Range,
+    shell_type::ShellType,
+    base_type::BaseType,
+    cast::Cast,
+    operator::Operator,
+    operator_family::OperatorFamily,
+    family_member::FamilyMember,
+    operator_class::OperatorClass,
+    collation::Collation,
+    conversion::Conversion,
+    language::Language,
+    access_method::AccessMethod,
+    transform::Transform,
+    text_search_parser::TextSearchParser,
+    text_search_template::TextSearchTemplate,
+    text_search_dictionary::TextSearchDictionary,
+    text_search_configuration::TextSearchConfiguration,
 }

@@ -1,11 +1,14 @@
 //! Views. Path: schema, name.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Entity, Sides};
+use super::{Change, ColumnGrants, Entity, Sides, parameters};
+use crate::schema::catalog::Grant;
 use crate::schema::id::Id;
 use crate::schema::quote::{ident, literal};
-use crate::schema::read::{address, grants, owned_by_extension, user_schema};
+use crate::schema::read::{address, column_grants, grants, owned_by_extension, user_schema};
 use crate::schema::statement::Statement;
 
 /// A view.
@@ -14,35 +17,45 @@ pub struct View {
     /// As Postgres prints it, without the semicolon.
     query: String,
     columns: Vec<Column>,
-    /// `security_barrier=true`, …
+    /// `security_barrier=true`, `check_option=local`, …
     options: Vec<String>,
 }
 
-/// A column of a view: what decides whether `CREATE OR REPLACE VIEW` will do.
+/// A column of a view. Its name and type decide whether `CREATE OR REPLACE VIEW` will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Column {
     name: String,
     #[serde(rename = "type")]
     data_type: String,
     collation: Option<String>,
+    /// For an `INSERT` into the view.
+    default: Option<String>,
     comment: Option<String>,
+    grants: BTreeSet<Grant>,
 }
 
 impl View {
     fn write(&self, id: &Id, verb: &str) -> Statement {
-        let options = if self.options.is_empty() { String::new() } else { format!(" WITH ({})", self.options.join(", ")) };
+        let options = parameters::with(&self.options);
         Statement::new(format!("{verb} VIEW {}{options} AS\n{}", id.qualified(), self.query))
     }
 
-    fn comments(&self, old: Option<&Self>, id: &Id) -> Vec<Statement> {
-        let before = |name: &str| old.and_then(|old| old.columns.iter().find(|c| c.name == name)).and_then(|c| c.comment.as_ref());
-        let changed = self.columns.iter().filter(|column| column.comment.as_ref() != before(&column.name));
-        changed
-            .map(|column| {
+    /// Defaults and comments of the columns.
+    fn columns(&self, old: Option<&Self>, id: &Id) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        for column in &self.columns {
+            let before = old.and_then(|old| old.columns.iter().find(|before| before.name == column.name));
+            let (view, name) = (id.qualified(), ident(&column.name));
+            if column.default.as_ref() != before.and_then(|before| before.default.as_ref()) {
+                let action = column.default.as_ref().map_or("DROP DEFAULT".to_owned(), |text| format!("SET DEFAULT {text}"));
+                statements.push(Statement::new(format!("ALTER VIEW {view} ALTER COLUMN {name} {action}")));
+            }
+            if column.comment.as_ref() != before.and_then(|before| before.comment.as_ref()) {
                 let comment = column.comment.as_ref().map_or("NULL".to_owned(), |text| literal(text));
-                Statement::new(format!("COMMENT ON COLUMN {}.{} IS {comment}", id.qualified(), ident(&column.name)))
-            })
-            .collect()
+                statements.push(Statement::new(format!("COMMENT ON COLUMN {view}.{name} IS {comment}")));
+            }
+        }
+        statements
     }
 }
 
@@ -50,16 +63,20 @@ impl Entity for View {
     fn query(_server: u32) -> String {
         format!(
             "SELECT json_build_object('address', {address}, 'path', json_build_array(n.nspname, c.relname), 'owner', c.relowner::bigint,
-                'grants', {grants}, 'definition', json_build_object('query', rtrim(pg_get_viewdef(c.oid), ';'),
-                'options', coalesce(to_json(c.reloptions), '[]'::json),
-                'columns', (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-                    'collation', (SELECT quote_ident(k.collname) FROM pg_collation k WHERE k.oid = a.attcollation),
-                    'comment', col_description(a.attrelid, a.attnum)) ORDER BY a.attnum)
+                'grants', {grants}, 'definition', json_build_object('query', rtrim(pg_get_viewdef(c.oid), ';'), 'options', {options},
+                'columns', (SELECT coalesce(json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+                    'collation', (SELECT quote_ident(s.nspname) || '.' || quote_ident(k.collname)
+                        FROM pg_collation k JOIN pg_namespace s ON s.oid = k.collnamespace WHERE k.oid = a.attcollation),
+                    'default', (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
+                        WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum),
+                    'comment', col_description(a.attrelid, a.attnum), 'grants', {column_grants}) ORDER BY a.attnum), '[]'::json)
                     FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)))
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE c.relkind = 'v' AND {theirs} AND NOT {extension} AND c.relpersistence <> 't'",
             address = address("pg_class", "c.oid"),
             grants = grants('r', "c.relacl", "c.relowner"),
+            column_grants = column_grants("a.attacl", "c.relowner"),
+            options = parameters::json("c.reloptions"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
         )
@@ -77,9 +94,13 @@ impl Entity for View {
         Some('r')
     }
 
+    fn column_grants(&self) -> ColumnGrants<'_> {
+        self.columns.iter().map(|column| (column.name.as_str(), &column.grants)).collect()
+    }
+
     fn create(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
         let mut statements = vec![self.write(id, "CREATE")];
-        statements.extend(self.comments(None, id));
+        statements.extend(self.columns(None, id));
         statements
     }
 
@@ -96,10 +117,15 @@ impl Entity for View {
             return Change::Replace;
         }
         let mut statements = Vec::new();
-        if self.query != old.query || self.options != old.options {
+        if self.query == old.query {
+            let clauses = parameters::changes(&old.options, &self.options);
+            statements
+                .extend(clauses.iter().map(|clause| Statement::new(format!("ALTER VIEW {} {clause}", id.qualified()))));
+        } else {
+            // Options that it does not name are reset, too.
             statements.push(self.write(id, "CREATE OR REPLACE"));
         }
-        statements.extend(self.comments(Some(old), id));
+        statements.extend(self.columns(Some(old), id));
         Change::Alter(statements)
     }
 }

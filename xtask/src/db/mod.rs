@@ -3,6 +3,7 @@
 mod completions;
 mod create;
 mod current;
+mod diff;
 mod down;
 mod drop;
 mod dry_run;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     History(history::Args),
     Show(show::Args),
     Sql(sql::Args),
+    Diff(diff::Args),
     Stamp(stamp::Args),
     Repair(repair::Args),
     Lock(lock::Args),
@@ -82,6 +84,7 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::History(args) => history::run(&context, &args),
         Command::Show(args) => show::run(&context, &args),
         Command::Sql(args) => sql::run(&context, &args),
+        Command::Diff(args) => diff::run(&context, &args),
         Command::Stamp(args) => stamp::run(&context, &args),
         Command::Repair(args) => repair::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
