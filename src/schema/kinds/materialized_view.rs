@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, ColumnGrants, Entity, Sides, parameters};
+use super::parameters::Parameters;
+use super::{Change, ColumnGrants, Entity, Sides};
 use crate::schema::aside::Aside;
 use crate::schema::catalog::Grant;
 use crate::schema::id::Id;
@@ -19,7 +20,7 @@ pub struct MaterializedView {
     query: String,
     columns: Vec<Column>,
     /// `fillfactor=70`, `toast.autovacuum_enabled=off`, …
-    options: Vec<String>,
+    options: Parameters,
     access_method: String,
     tablespace: Option<String>,
     replica_identity: ReplicaIdentity,
@@ -49,7 +50,7 @@ struct Settings {
     compression: Option<String>,
     statistics: Option<i32>,
     /// `n_distinct=5`, …
-    options: Vec<String>,
+    options: Parameters,
 }
 
 /// What of a changed row is written for logical replication; that by an index is the index's.
@@ -77,7 +78,7 @@ impl Settings {
         if self.compression != old.compression {
             clauses.push(format!("SET COMPRESSION {}", self.compression.as_deref().unwrap_or("default")));
         }
-        clauses.extend(parameters::changes(&old.options, &self.options));
+        clauses.extend(self.options.changes(&old.options));
         clauses
     }
 }
@@ -144,10 +145,10 @@ impl Entity for MaterializedView {
             address = address("pg_class", "c.oid"),
             grants = grants('r', "c.relacl", "c.relowner"),
             column_grants = column_grants("a.attacl", "c.relowner"),
-            options = parameters::json(
+            options = Parameters::json(
                 "array_cat(c.reloptions, (SELECT array_agg('toast.' || t) FROM unnest(o.reloptions) t))"
             ),
-            column_options = parameters::json("a.attoptions"),
+            column_options = Parameters::json("a.attoptions"),
             attstorage = storage("a.attstorage"),
             typstorage = storage("y.typstorage"),
             theirs = user_schema("n"),
@@ -176,7 +177,7 @@ impl Entity for MaterializedView {
         if self.access_method != "heap" {
             sql.push_str(&format!(" USING {}", ident(&self.access_method)));
         }
-        sql.push_str(&parameters::with(&self.options));
+        sql.push_str(&self.options.with());
         if let Some(tablespace) = &self.tablespace {
             sql.push_str(&format!(" TABLESPACE {}", ident(tablespace)));
         }
@@ -212,7 +213,7 @@ impl Entity for MaterializedView {
             let tablespace = self.tablespace.as_deref().unwrap_or("pg_default");
             statements.push(Self::alter(id, &format!("SET TABLESPACE {}", ident(tablespace))));
         }
-        let clauses = parameters::changes(&old.options, &self.options);
+        let clauses = self.options.changes(&old.options);
         statements.extend(clauses.iter().map(|clause| Self::alter(id, clause)));
         if self.replica_identity != old.replica_identity {
             statements.push(self.identity(id));

@@ -1,35 +1,51 @@
 //! Parameters of relations: `fillfactor=70`, as `pg_class.reloptions` has them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::schema::quote::literal;
 
-/// The JSON of a `reloptions` in the order of their names.
-pub(super) fn json(options: &str) -> String {
-    format!("coalesce((SELECT json_agg(o ORDER BY o) FROM unnest({options}) o), '[]'::json)")
-}
+/// Parameters as they are stored. Their order is that in which they were set, and no difference.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Parameters(Vec<String>);
 
-/// As they stand in the brackets of `WITH` or `SET`.
-pub(super) fn list(options: &[String]) -> String {
-    options.iter().map(|option| written(option)).collect::<Vec<_>>().join(", ")
-}
-
-/// ` WITH (…)`, or nothing where there are none.
-pub(super) fn with(options: &[String]) -> String {
-    if options.is_empty() { String::new() } else { format!(" WITH ({})", list(options)) }
-}
-
-/// What makes `new` of `old`: `RESET (…)` and `SET (…)`.
-pub(super) fn changes(old: &[String], new: &[String]) -> Vec<String> {
-    let gone: Vec<&str> =
-        old.iter().map(|option| name(option)).filter(|gone| !new.iter().any(|option| name(option) == *gone)).collect();
-    let set: Vec<String> = new.iter().filter(|option| !old.contains(option)).cloned().collect();
-    let mut clauses = Vec::new();
-    if !gone.is_empty() {
-        clauses.push(format!("RESET ({})", gone.join(", ")));
+impl PartialEq for Parameters {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().all(|option| other.0.contains(option))
     }
-    if !set.is_empty() {
-        clauses.push(format!("SET ({})", list(&set)));
+}
+
+impl Eq for Parameters {}
+
+impl Parameters {
+    /// The JSON of a `text[]`.
+    pub(super) fn json(options: &str) -> String {
+        format!("coalesce(to_json({options}), '[]'::json)")
     }
-    clauses
+
+    /// ` WITH (…)`, or nothing where there are none.
+    pub(super) fn with(&self) -> String {
+        if self.0.is_empty() { String::new() } else { format!(" WITH ({})", list(self.0.iter())) }
+    }
+
+    /// What makes these of `old`: `RESET (…)` and `SET (…)`.
+    pub(super) fn changes(&self, old: &Self) -> Vec<String> {
+        let stays = |gone: &&str| self.0.iter().any(|option| name(option) == *gone);
+        let gone: Vec<&str> = old.0.iter().map(|option| name(option)).filter(|name| !stays(name)).collect();
+        let set = list(self.0.iter().filter(|option| !old.0.contains(option)));
+        let mut clauses = Vec::new();
+        if !gone.is_empty() {
+            clauses.push(format!("RESET ({})", gone.join(", ")));
+        }
+        if !set.is_empty() {
+            clauses.push(format!("SET ({set})"));
+        }
+        clauses
+    }
+}
+
+fn list<'a>(options: impl Iterator<Item = &'a String>) -> String {
+    options.map(|option| written(option)).collect::<Vec<_>>().join(", ")
 }
 
 fn name(option: &str) -> &str {
@@ -49,10 +65,11 @@ mod tests {
 
     #[test]
     fn what_goes_is_reset_and_what_comes_is_set() {
-        let old = ["a=1".to_owned(), "b=on".to_owned()];
-        let new = ["b=off".to_owned(), "c=0.5".to_owned()];
-        assert_eq!(changes(&old, &new), ["RESET (a)", "SET (b=off, c='0.5')"]);
-        assert_eq!(changes(&new, &new), [""; 0]);
-        assert_eq!(with(&old), " WITH (a=1, b=on)");
+        let of = |options: &[&str]| Parameters(options.iter().map(|&option| option.to_owned()).collect());
+        let (old, new) = (of(&["a=1", "b=on"]), of(&["b=off", "c=0.5"]));
+        assert_eq!(new.changes(&old), ["RESET (a)", "SET (b=off, c='0.5')"]);
+        assert_eq!(new.changes(&new), [""; 0]);
+        assert_eq!(old, of(&["b=on", "a=1"]));
+        assert_eq!(old.with(), " WITH (a=1, b=on)");
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, ColumnGrants, Entity, Sides, parameters};
+use super::parameters::Parameters;
+use super::{Change, ColumnGrants, Entity, Sides};
 use crate::schema::catalog::Grant;
 use crate::schema::id::Id;
 use crate::schema::quote::{ident, literal};
@@ -18,7 +19,7 @@ pub struct View {
     query: String,
     columns: Vec<Column>,
     /// `security_barrier=true`, `check_option=local`, …
-    options: Vec<String>,
+    options: Parameters,
 }
 
 /// A column of a view. Its name and type decide whether `CREATE OR REPLACE VIEW` will do.
@@ -36,7 +37,7 @@ struct Column {
 
 impl View {
     fn write(&self, id: &Id, verb: &str) -> Statement {
-        let options = parameters::with(&self.options);
+        let options = self.options.with();
         Statement::new(format!("{verb} VIEW {}{options} AS\n{}", id.qualified(), self.query))
     }
 
@@ -76,7 +77,7 @@ impl Entity for View {
             address = address("pg_class", "c.oid"),
             grants = grants('r', "c.relacl", "c.relowner"),
             column_grants = column_grants("a.attacl", "c.relowner"),
-            options = parameters::json("c.reloptions"),
+            options = Parameters::json("c.reloptions"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
         )
@@ -118,7 +119,7 @@ impl Entity for View {
         }
         let mut statements = Vec::new();
         if self.query == old.query {
-            let clauses = parameters::changes(&old.options, &self.options);
+            let clauses = self.options.changes(&old.options);
             statements
                 .extend(clauses.iter().map(|clause| Statement::new(format!("ALTER VIEW {} {clause}", id.qualified()))));
         } else {
