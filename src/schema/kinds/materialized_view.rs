@@ -36,6 +36,7 @@ struct Column {
     data_type: String,
     collation: Option<String>,
     comment: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     grants: BTreeSet<Grant>,
     settings: Settings,
 }

@@ -32,6 +32,7 @@ struct Column {
     /// For an `INSERT` into the view.
     default: Option<String>,
     comment: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     grants: BTreeSet<Grant>,
 }
 
