@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::enumeration::name_away;
-use super::{Change, Entity, Sides};
-use crate::schema::id::Id;
+use super::{Change, Definition, Entity, Sides};
+use crate::schema::id::{Id, Kind};
 use crate::schema::quote::ident;
 use crate::schema::read::{address, grants, owned_by_extension, user_schema};
 use crate::schema::statement::Statement;
@@ -51,7 +51,7 @@ impl Entity for Domain {
         Some('T')
     }
 
-    fn create(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
+    fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
         let mut sql = format!("CREATE DOMAIN {} AS {}", id.qualified(), self.data_type);
         for (word, text) in [("COLLATE", &self.collation), ("DEFAULT", &self.default)] {
             if let Some(text) = text {
@@ -60,6 +60,13 @@ impl Entity for Domain {
         }
         if self.not_null {
             sql.push_str(" NOT NULL");
+        }
+        for (constraint, object) in sides.new.within(Kind::DomainConstraint, &id.path) {
+            if let Definition::DomainConstraint(definition) = &object.definition
+                && definition.is_written_with_domain(constraint, sides)
+            {
+                sql.push_str(&format!("\n    {}", definition.text(constraint)));
+            }
         }
         vec![Statement::new(sql)]
     }

@@ -48,8 +48,9 @@ impl Enum {
                     Some(before) => format!(" AFTER {}", literal(before)),
                     None => old.values.first().map_or(String::new(), |first| format!(" BEFORE {}", literal(first))),
                 };
-                statements
-                    .push(Statement::new(format!("ALTER TYPE {} ADD VALUE {}{place}", id.qualified(), literal(value))));
+                let statement =
+                    Statement::new(format!("ALTER TYPE {} ADD VALUE {}{place}", id.qualified(), literal(value)));
+                statements.push(statement.adds(format!("{}::{}", literal(value), id.qualified())));
             }
             before = Some(value);
         }
