@@ -103,7 +103,7 @@ impl<'a> Planner<'a> {
                     .sides
                     .old
                     .needs(task.id)
-                    .filter(|(_, tie)| *tie != Tie::Normal)
+                    .filter(|(_, tie)| matches!(tie, Tie::Part | Tie::Follower))
                     .find_map(|(whole, _)| self.at(whole, Deed::Drop)),
                 _ => None,
             };
@@ -177,7 +177,7 @@ impl<'a> Planner<'a> {
                     }
                     // What goes by itself with something else must be gone, too.
                     for (whole, tie) in self.sides.old.needs(id) {
-                        if tie != Tie::Normal
+                        if matches!(tie, Tie::Part | Tie::Follower)
                             && let Some(dropped) = self.at(whole, Deed::Drop)
                         {
                             before(dropped, n);

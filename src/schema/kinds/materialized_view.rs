@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::Parameters;
-use super::{Change, ColumnGrants, Entity, Sides};
+use super::{Change, ColumnGrants, Entity, Sides, parameters};
 use crate::schema::aside::Aside;
 use crate::schema::catalog::Grant;
 use crate::schema::id::Id;
@@ -79,7 +79,7 @@ impl Settings {
         if self.compression != old.compression {
             clauses.push(format!("SET COMPRESSION {}", self.compression.as_deref().unwrap_or("default")));
         }
-        clauses.extend(self.options.changes(&old.options));
+        clauses.extend(parameters::changes(&self.options, &old.options));
         clauses
     }
 }
@@ -146,10 +146,10 @@ impl Entity for MaterializedView {
             address = address("pg_class", "c.oid"),
             grants = grants('r', "c.relacl", "c.relowner"),
             column_grants = column_grants("a.attacl", "c.relowner"),
-            options = Parameters::json(
+            options = parameters::json(
                 "array_cat(c.reloptions, (SELECT array_agg('toast.' || t) FROM unnest(o.reloptions) t))"
             ),
-            column_options = Parameters::json("a.attoptions"),
+            column_options = parameters::json("a.attoptions"),
             attstorage = storage("a.attstorage"),
             typstorage = storage("y.typstorage"),
             theirs = user_schema("n"),
@@ -178,7 +178,7 @@ impl Entity for MaterializedView {
         if self.access_method != "heap" {
             sql.push_str(&format!(" USING {}", ident(&self.access_method)));
         }
-        sql.push_str(&self.options.with());
+        sql.push_str(&parameters::with(&self.options));
         if let Some(tablespace) = &self.tablespace {
             sql.push_str(&format!(" TABLESPACE {}", ident(tablespace)));
         }
@@ -214,7 +214,7 @@ impl Entity for MaterializedView {
             let tablespace = self.tablespace.as_deref().unwrap_or("pg_default");
             statements.push(Self::alter(id, &format!("SET TABLESPACE {}", ident(tablespace))));
         }
-        let clauses = self.options.changes(&old.options);
+        let clauses = parameters::changes(&self.options, &old.options);
         statements.extend(clauses.iter().map(|clause| Self::alter(id, clause)));
         if self.replica_identity != old.replica_identity {
             statements.push(self.identity(id));

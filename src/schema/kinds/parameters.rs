@@ -1,75 +1,129 @@
-//! Parameters of relations: `fillfactor=70`, as `pg_class.reloptions` has them.
+//! Storage parameters (`fillfactor=70`) and the options of foreign data, as Postgres stores both: `name=value`.
+
+use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::quote::literal;
+use crate::schema::quote::{ident, literal};
 
-/// Parameters as they are stored. Their order is that in which they were set, and no difference.
+/// Parameters as they are stored. Their order is that in which they were set: kept, as `pg_dump` prints it, and no difference.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Parameters(Vec<String>);
+pub(super) struct Parameters(Vec<String>);
 
 impl PartialEq for Parameters {
     fn eq(&self, other: &Self) -> bool {
-        self.0.len() == other.0.len() && self.0.iter().all(|option| other.0.contains(option))
+        self.len() == other.len() && self.iter().all(|parameter| other.contains(parameter))
     }
 }
 
 impl Eq for Parameters {}
 
-impl Parameters {
-    /// The JSON of a `text[]`.
-    pub(super) fn json(options: &str) -> String {
-        format!("coalesce(to_json({options}), '[]'::json)")
-    }
+impl Deref for Parameters {
+    type Target = [String];
 
-    /// ` WITH (…)`, or nothing where there are none.
-    pub(super) fn with(&self) -> String {
-        if self.0.is_empty() { String::new() } else { format!(" WITH ({})", list(self.0.iter())) }
+    fn deref(&self) -> &[String] {
+        &self.0
     }
+}
 
-    /// What makes these of `old`: `RESET (…)` and `SET (…)`.
-    pub(super) fn changes(&self, old: &Self) -> Vec<String> {
-        let stays = |gone: &&str| self.0.iter().any(|option| name(option) == *gone);
-        let gone: Vec<&str> = old.0.iter().map(|option| name(option)).filter(|name| !stays(name)).collect();
-        let set = list(self.0.iter().filter(|option| !old.0.contains(option)));
-        let mut clauses = Vec::new();
-        if !gone.is_empty() {
-            clauses.push(format!("RESET ({})", gone.join(", ")));
+/// The JSON of a `reloptions`.
+pub(super) fn json(options: &str) -> String {
+    format!("coalesce(to_json({options}), '[]'::json)")
+}
+
+/// `a=1, b='x y'`, as `WITH (…)` and `SET (…)` have them.
+pub(super) fn list(parameters: &[String]) -> String {
+    let one = |parameter: &String| {
+        let (name, value) = split(parameter);
+        let plain = !value.is_empty()
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+            && (ident(value) == value || value.parse::<f64>().is_ok());
+        // The name of a parameter of the TOAST table has a dot that is no part of a quoted name.
+        let name = name.split('.').map(ident).collect::<Vec<_>>().join(".");
+        if plain { format!("{name}={value}") } else { format!("{name}={}", literal(value)) }
+    };
+    parameters.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// ` WITH (…)`, or nothing.
+pub(super) fn with(parameters: &[String]) -> String {
+    if parameters.is_empty() { String::new() } else { format!(" WITH ({})", list(parameters)) }
+}
+
+/// `SET (…)` and `RESET (…)`, what it takes to make these of those.
+pub(super) fn changes(new: &[String], old: &[String]) -> Vec<String> {
+    let set: Vec<String> = new.iter().filter(|parameter| !old.contains(parameter)).cloned().collect();
+    let kept = |name: &str| new.iter().any(|other| split(other).0 == name);
+    let reset: Vec<String> = old
+        .iter()
+        .map(|parameter| split(parameter).0)
+        .filter(|name| !kept(name))
+        .map(|name| name.split('.').map(ident).collect::<Vec<_>>().join("."))
+        .collect();
+    let mut clauses = Vec::new();
+    if !reset.is_empty() {
+        clauses.push(format!("RESET ({})", reset.join(", ")));
+    }
+    if !set.is_empty() {
+        clauses.push(format!("SET ({})", list(&set)));
+    }
+    clauses
+}
+
+/// ` OPTIONS (a 'x')`, or nothing.
+pub(super) fn options(options: &[String]) -> String {
+    if options.is_empty() {
+        return String::new();
+    }
+    let one = |option: &String| {
+        let (name, value) = split(option);
+        format!("{} {}", ident(name), literal(value))
+    };
+    format!(" OPTIONS ({})", options.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// `OPTIONS (ADD a 'x', SET b 'y', DROP c)`, if the two differ.
+pub(super) fn option_changes(new: &[String], old: &[String]) -> Option<String> {
+    let has = |options: &[String], name: &str| options.iter().any(|option| split(option).0 == name);
+    let mut parts: Vec<String> = Vec::new();
+    for option in old {
+        let (name, _) = split(option);
+        if !has(new, name) {
+            parts.push(format!("DROP {}", ident(name)));
         }
-        if !set.is_empty() {
-            clauses.push(format!("SET ({set})"));
-        }
-        clauses
     }
+    for option in new.iter().filter(|option| !old.contains(option)) {
+        let (name, value) = split(option);
+        let verb = if has(old, name) { "SET" } else { "ADD" };
+        parts.push(format!("{verb} {} {}", ident(name), literal(value)));
+    }
+    (!parts.is_empty()).then(|| format!("OPTIONS ({})", parts.join(", ")))
 }
 
-fn list<'a>(options: impl Iterator<Item = &'a String>) -> String {
-    options.map(|option| written(option)).collect::<Vec<_>>().join(", ")
-}
-
-fn name(option: &str) -> &str {
-    option.split_once('=').map_or(option, |(name, _)| name)
-}
-
-/// A value is a word or a number to the grammar, or else a string.
-fn written(option: &str) -> String {
-    let Some((name, value)) = option.split_once('=') else { return option.to_owned() };
-    let word = !value.is_empty() && value.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if word || value.parse::<i64>().is_ok() { option.to_owned() } else { format!("{name}={}", literal(value)) }
+fn split(parameter: &str) -> (&str, &str) {
+    parameter.split_once('=').unwrap_or((parameter, ""))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn of(parameters: &[&str]) -> Parameters {
+        Parameters(parameters.iter().map(|&parameter| parameter.to_owned()).collect())
+    }
+
     #[test]
     fn what_goes_is_reset_and_what_comes_is_set() {
-        let of = |options: &[&str]| Parameters(options.iter().map(|&option| option.to_owned()).collect());
-        let (old, new) = (of(&["a=1", "b=on"]), of(&["b=off", "c=0.5"]));
-        assert_eq!(new.changes(&old), ["RESET (a)", "SET (b=off, c='0.5')"]);
-        assert_eq!(new.changes(&new), [""; 0]);
-        assert_eq!(old, of(&["b=on", "a=1"]));
-        assert_eq!(old.with(), " WITH (a=1, b=on)");
+        let (old, new) = (of(&["a=1", "b=fast"]), of(&["b=on", "c=0.5"]));
+        assert_eq!(changes(&new, &old), ["RESET (a)", "SET (b='on', c=0.5)"]);
+        assert_eq!(changes(&new, &new), [""; 0]);
+        assert_eq!(with(&old), " WITH (a=1, b=fast)");
+    }
+
+    #[test]
+    fn the_order_of_parameters_is_no_difference() {
+        assert_eq!(of(&["a=1", "b=2"]), of(&["b=2", "a=1"]));
+        assert_ne!(of(&["a=1"]), of(&["a=1", "b=2"]));
     }
 }

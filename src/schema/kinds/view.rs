@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::Parameters;
-use super::{Change, ColumnGrants, Entity, Sides};
+use super::{Change, ColumnGrants, Entity, Sides, parameters};
 use crate::schema::catalog::Grant;
 use crate::schema::id::Id;
 use crate::schema::quote::{ident, literal};
@@ -38,7 +38,7 @@ struct Column {
 
 impl View {
     fn write(&self, id: &Id, verb: &str) -> Statement {
-        let options = self.options.with();
+        let options = parameters::with(&self.options);
         Statement::new(format!("{verb} VIEW {}{options} AS\n{}", id.qualified(), self.query))
     }
 
@@ -78,7 +78,7 @@ impl Entity for View {
             address = address("pg_class", "c.oid"),
             grants = grants('r', "c.relacl", "c.relowner"),
             column_grants = column_grants("a.attacl", "c.relowner"),
-            options = Parameters::json("c.reloptions"),
+            options = parameters::json("c.reloptions"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
         )
@@ -120,7 +120,7 @@ impl Entity for View {
         }
         let mut statements = Vec::new();
         if self.query == old.query {
-            let clauses = self.options.changes(&old.options);
+            let clauses = parameters::changes(&self.options, &old.options);
             statements
                 .extend(clauses.iter().map(|clause| Statement::new(format!("ALTER VIEW {} {clause}", id.qualified()))));
         } else {
