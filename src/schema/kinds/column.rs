@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::sequence::Options;
-use super::{Change, Definition, Entity, Inline, Sides, foreign_options, lineage, names, parameters};
+use super::{Change, Definition, Entity, Inline, Sides, foreign_options, inheritance, lineage, names, parameters};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::qualified;
@@ -104,6 +104,11 @@ fn column<'a>(catalog: &'a Catalog, id: &Id) -> Option<&'a Column> {
 }
 
 impl Column {
+    /// Whether a parent that stays the parent brings it, changes it and takes it away.
+    pub(super) fn follows_parent(&self, id: &Id, sides: Sides<'_>) -> bool {
+        self.is_mirror() && stays_under_parent(id, sides)
+    }
+
     /// Whether all that it is comes from a parent.
     pub(super) fn is_mirror(&self) -> bool {
         self.inherited && !self.local
@@ -192,7 +197,8 @@ fn stays_under_parent(id: &Id, sides: Sides<'_>) -> bool {
     let table = lineage::table_of(id).path;
     lineage::parents(sides.new, &table).any(|(it, _)| {
         let of_parent = lineage::same_in(id, lineage::parent_of(it));
-        sides.old.get(it).is_some() && (sides.new.get(&of_parent).is_some() || sides.old.get(&of_parent).is_some())
+        inheritance::persists(it, sides)
+            && (sides.new.get(&of_parent).is_some() || sides.old.get(&of_parent).is_some())
     })
 }
 

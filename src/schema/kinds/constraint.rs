@@ -176,7 +176,7 @@ impl Entity for Constraint {
     fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
         let table = lineage::table_of(id).path;
         if self.is_mirror() {
-            let attached = inheritance::attached_now(sides.new, &table, sides).is_some();
+            let attached = inheritance::attached_now(&table, sides).is_some();
             let parent = self.parent.as_ref().map(|path| Id::new(Kind::Constraint, path.clone()));
             let Some(parent) = parent.filter(|parent| self.index.is_some() && !attached && !key::goes_on(parent, sides))
             else {
@@ -196,7 +196,7 @@ impl Entity for Constraint {
         let table = lineage::table_of(id);
         let table_is_new = sides.old.get(&table).is_none();
         if self.is_mirror() {
-            let Some(host) = inheritance::attached_now(sides.new, &table.path, sides) else {
+            let Some(host) = inheritance::attached_now(&table.path, sides) else {
                 return table_is_new.then_some(Inline::Implied { host: table });
             };
             if self.kind == Sort::ForeignKey || !table_is_new {

@@ -148,7 +148,7 @@ impl Entity for Index {
 
     fn inline(&self, _id: &Id, sides: Sides<'_>) -> Option<Inline> {
         self.parent.as_ref()?;
-        let host = inheritance::attached_now(sides.new, &self.table, sides)?;
+        let host = inheritance::attached_now(&self.table, sides)?;
         Some(Inline::Implied { host })
     }
 

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Definition, Entity, Inline, Sides, constraint, default, index, lineage};
-use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::qualified;
 use crate::schema::read::{address, owned_by_extension, part, user_schema};
@@ -123,7 +122,7 @@ impl Entity for Inheritance {
             |parent| format!("NO INHERIT {parent}"),
             self.bound.is_some(),
         )];
-        if sides.new.get(id).is_none() {
+        if !persists(id, sides) {
             let child = lineage::child_of(id);
             statements.extend(constraint::after_detach(child, sides));
             statements.extend(index::after_detach(child, sides));
@@ -137,21 +136,23 @@ impl Entity for Inheritance {
     }
 }
 
-/// Whether this table, a child before and after, stays a child of the same parent in one case at least.
-pub(super) fn stays(table: &[String], sides: Sides<'_>) -> bool {
-    lineage::parents(sides.new, table).any(|(it, _)| sides.old.get(it).is_some())
-}
-
-/// Whether the table gets this parent now, and not in the statement that makes it.
-pub(super) fn is_attached_now(id: &Id, sides: Sides<'_>) -> bool {
-    let new = match sides.new.definition(id) {
-        Some(Definition::Inheritance(inheritance)) => inheritance.inline(id, sides).is_none(),
+/// Whether a table stays the child that it was: what is done to the parent is done to it, too. A partition whose bound changes is
+/// detached for a while.
+pub(super) fn persists(id: &Id, sides: Sides<'_>) -> bool {
+    match (sides.old.definition(id), sides.new.definition(id)) {
+        (Some(Definition::Inheritance(old)), Some(Definition::Inheritance(new))) => old.bound == new.bound,
         _ => false,
-    };
-    new && sides.old.get(id).is_none()
+    }
 }
 
-/// The parents that the table gets now.
-pub(super) fn attached_now<'a>(catalog: &'a Catalog, table: &'a [String], sides: Sides<'a>) -> Option<Id> {
-    lineage::parents(catalog, table).map(|(it, _)| it).find(|it| is_attached_now(it, sides)).cloned()
+/// Whether this table stays the child of some parent.
+pub(super) fn stays(table: &[String], sides: Sides<'_>) -> bool {
+    lineage::parents(sides.new, table).any(|(it, _)| persists(it, sides))
+}
+
+/// By what the table gets a parent now, other than by the statement that makes it.
+pub(super) fn attached_now(table: &[String], sides: Sides<'_>) -> Option<Id> {
+    lineage::parents(sides.new, table)
+        .find(|(it, inheritance)| !persists(it, sides) && inheritance.inline(it, sides).is_none())
+        .map(|(it, _)| it.clone())
 }

@@ -93,7 +93,7 @@ pub(super) fn create(index: &Index, id: &Id, sides: Sides<'_>) -> Vec<Statement>
     let Some(parent) = index.parent() else { return index.statements(id, goes_on(id, sides)) };
     let table = Id::new(Kind::Table, index.table.clone());
     let made_with_table = sides.old.get(&table).is_none();
-    let attached = inheritance::attached_now(sides.new, &index.table, sides).is_some();
+    let attached = inheritance::attached_now(&index.table, sides).is_some();
     if attached || goes_on(&parent, sides) || (made_with_table && sides.old.get(&parent).is_some()) {
         return Vec::new();
     }
