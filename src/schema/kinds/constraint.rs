@@ -64,6 +64,11 @@ impl Constraint {
         self.inherited && !self.local
     }
 
+    /// Whether a side has it, checked or not.
+    fn is_in(&self, side: &Catalog, id: &Id) -> bool {
+        matches!(side.definition(id), Some(Definition::Constraint(it)) if it.kind == self.kind && it.parts().0 == self.parts().0)
+    }
+
     fn alter(id: &Id, pass: Pass, clause: impl Into<String>) -> Statement {
         Statement::alter_table(id.relation(), id, pass, clause)
     }
@@ -108,7 +113,7 @@ fn of_table<'a>(catalog: &'a Catalog, table: &'a [String]) -> impl Iterator<Item
 /// Those that a table must have before it gets this parent, whose own they will be parts of.
 pub(super) fn before_attach(inheritance: &Id, child: &[String], sides: Sides<'_>) -> Vec<Statement> {
     let hosted = |id: &Id, it: &Constraint| {
-        sides.old.get(id).is_none()
+        !it.is_in(sides.old, id)
             && matches!(it.inline(id, sides), Some(Inline::Implied { host }) if host == *inheritance)
     };
     let needed = of_table(sides.new, child).filter(|(id, it)| hosted(id, it) && it.kind != Sort::ForeignKey);
@@ -117,12 +122,8 @@ pub(super) fn before_attach(inheritance: &Id, child: &[String], sides: Sides<'_>
 
 /// Drops what a parent's constraints left in a table that is its child no longer.
 pub(super) fn after_detach(child: &[String], sides: Sides<'_>) -> Vec<Statement> {
-    let left = |id: &Id, it: &Constraint| {
-        let changed = !matches!(sides.new.definition(id), Some(Definition::Constraint(new)) if new.definition == it.definition);
-        // A table that stays another's child keeps what that one has, too.
-        let kept_above = it.parent.as_ref().is_none_or(|above| sides.new.get(&Id::new(Kind::Constraint, above.clone())).is_some());
-        it.is_mirror() && changed && kept_above && !inheritance::stays(child, sides)
-    };
+    // A table that stays another's child keeps what that one has, too.
+    let left = |id: &Id, it: &Constraint| it.is_mirror() && !it.is_in(sides.new, id) && !inheritance::stays(child, sides);
     let drop = |id: &Id| Constraint::alter(id, Pass::Drop, format!("DROP CONSTRAINT {}", id.ident()));
     of_table(sides.old, child).filter(|(id, it)| left(id, it)).map(|(id, _)| drop(id)).collect()
 }

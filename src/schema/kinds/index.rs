@@ -60,7 +60,7 @@ pub(super) fn are_named_by_postgres(catalog: &Catalog, table: &[String]) -> bool
 /// Those that a table must have before it gets this parent, whose own they will be parts of.
 pub(super) fn before_attach(inheritance: &Id, child: &[String], sides: Sides<'_>) -> Vec<Statement> {
     let hosted = |id: &Id, index: &Index| {
-        sides.old.get(id).is_none()
+        !index.is_in(sides.old, id)
             && matches!(index.inline(id, sides), Some(Inline::Implied { host }) if host == *inheritance)
     };
     create::parts(sides.new, child).filter(|(id, it)| hosted(id, it)).flat_map(|(id, it)| it.statements(id, false)).collect()
@@ -68,11 +68,7 @@ pub(super) fn before_attach(inheritance: &Id, child: &[String], sides: Sides<'_>
 
 /// Drops what a parent's indexes left in a table that is its child no longer.
 pub(super) fn after_detach(child: &[String], sides: Sides<'_>) -> Vec<Statement> {
-    let left = |id: &Id, index: &Index| {
-        let above = index.parent.as_ref().is_some_and(|path| sides.new.get(&Id::new(Kind::Index, path.clone())).is_some());
-        let kept = matches!(sides.new.definition(id), Some(Definition::Index(new)) if new.is_same(index));
-        above && !kept
-    };
+    let left = |id: &Id, index: &Index| !index.is_in(sides.new, id) && !inheritance::stays(child, sides);
     let drop = |id: &Id| Statement::new(format!("DROP INDEX {}", id.qualified()));
     create::parts(sides.old, child).filter(|(id, it)| left(id, it)).map(|(id, _)| drop(id)).collect()
 }
@@ -87,6 +83,11 @@ impl Index {
     /// Whether nothing has to be said of it that `CREATE INDEX` does not say.
     fn is_bare(&self) -> bool {
         self.statistics.is_empty() && !self.clustered && !self.replica_identity
+    }
+
+    /// Whether a side has it.
+    fn is_in(&self, side: &Catalog, id: &Id) -> bool {
+        matches!(side.definition(id), Some(Definition::Index(it)) if self.is_same(it))
     }
 
     /// Whether both index the same.

@@ -71,7 +71,11 @@ impl Entity for Inheritance {
     fn query(_server: u32) -> String {
         format!(
             "SELECT json_build_object('address', {address}, 'parent', {child}, 'needs', json_build_array({parent}),
-                'after', (SELECT json_agg({column}) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                -- It ends before either table changes, and begins when both have what they shall have.
+                'after', (SELECT json_agg(o.address) FROM (
+                    SELECT {column} FROM pg_attribute a WHERE a.attrelid IN (c.oid, p.oid) AND a.attnum > 0 AND NOT a.attisdropped
+                    UNION ALL SELECT {constraint} FROM pg_constraint k WHERE k.conrelid IN (c.oid, p.oid)
+                    UNION ALL SELECT {index} FROM pg_index i WHERE i.indrelid = p.oid) o (address)),
                 'path', json_build_array(n.nspname, c.relname, pn.nspname, p.relname),
                 'definition', json_build_object('bound', pg_get_expr(c.relpartbound, c.oid),
                     'number', row_number() OVER (PARTITION BY c.oid ORDER BY h.inhseqno) - 1))
@@ -81,7 +85,9 @@ impl Entity for Inheritance {
             address = part("pg_inherits", "c.oid", "h.inhseqno"),
             child = address("pg_class", "c.oid"),
             parent = address("pg_class", "p.oid"),
-            column = part("pg_class", "c.oid", "a.attnum"),
+            column = part("pg_class", "a.attrelid", "a.attnum"),
+            constraint = address("pg_constraint", "k.oid"),
+            index = address("pg_class", "i.indexrelid"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
         )

@@ -50,6 +50,10 @@ pub(super) fn goes_on(id: &Id, sides: Sides<'_>) -> bool {
 
 fn goes_down(id: &Id, index: &Index, sides: Sides<'_>) -> bool {
     lineage::children(sides.new, &index.table).all(|child| {
+        // One that is attached later brings its own.
+        if inheritance::attached_now(child, sides).is_some() {
+            return true;
+        }
         let part = parts(sides.new, child).find(|(_, part)| part.parent.as_ref() == Some(&id.path));
         part.is_some_and(|(part, it)| {
             // One that is there already is taken whatever its name.
