@@ -2,6 +2,7 @@
 
 mod cast;
 mod change;
+mod numbers;
 mod serial;
 mod text;
 
@@ -17,6 +18,7 @@ use crate::schema::quote::qualified;
 use crate::schema::read::{address, grants, owned_by_extension, part, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
+pub(super) use numbers::{instead_of_drop, take_from_identity};
 pub(super) use serial::is_serial;
 
 /// A column; its default is an object of its own.

@@ -116,7 +116,11 @@ pub(super) fn before_attach(inheritance: &Id, child: &[String], sides: Sides<'_>
         !it.is_in(sides.old, id)
             && matches!(it.inline(id, sides), Some(Inline::Implied { host }) if host == *inheritance)
     };
-    let needed = of_table(sides.new, child).filter(|(id, it)| hosted(id, it) && it.kind != Sort::ForeignKey);
+    // A foreign key comes under its name in the parent.
+    let named = |id: &Id, it: &Constraint| {
+        it.kind != Sort::ForeignKey || it.parent.as_ref().and_then(|path| path.last()).is_some_and(|name| name != id.name())
+    };
+    let needed = of_table(sides.new, child).filter(|(id, it)| hosted(id, it) && named(id, it));
     needed.flat_map(|(id, it)| std::iter::once(it.add(id, "")).chain(it.extras(id))).collect()
 }
 

@@ -10,7 +10,7 @@ use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, nam
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::{ident, qualified};
-use crate::schema::read::{address, owned_by_extension, user_schema};
+use crate::schema::read::{address, owned_by_extension, part, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
 /// An index.
@@ -110,6 +110,8 @@ impl Entity for Index {
         // Parameters are printed as `flatten_reloptions` does.
         format!(
             "SELECT json_build_object('address', {address}, 'path', json_build_array(n.nspname, c.relname), 'parent', {table},
+                -- One that lacks parts gets them from partitions that are attached later.
+                'after', CASE WHEN NOT i.indisvalid THEN (SELECT json_agg({child}) FROM pg_inherits h WHERE h.inhparent = t.oid) END,
                 'definition', json_build_object('table', json_build_array(tn.nspname, t.relname),
                 'head', left(d.def, length(d.def) - length(coalesce(' WHERE ' || d.pred, '')) - length(d.options)),
                 'predicate', d.pred,
@@ -133,6 +135,7 @@ impl Entity for Index {
                 AND {theirs} AND NOT {extension} AND NOT {of_extension}",
             address = address("pg_class", "c.oid"),
             table = address("pg_class", "t.oid"),
+            child = part("pg_inherits", "h.inhrelid", "h.inhseqno"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
             of_extension = owned_by_extension("pg_class", "t.oid"),
@@ -148,7 +151,7 @@ impl Entity for Index {
     }
 
     fn inline(&self, _id: &Id, sides: Sides<'_>) -> Option<Inline> {
-        self.parent.as_ref()?;
+        self.parent().filter(|parent| create::is_valid(parent, sides.new))?;
         let host = inheritance::attached_now(&self.table, sides)?;
         Some(Inline::Implied { host })
     }

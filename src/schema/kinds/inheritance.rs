@@ -75,7 +75,9 @@ impl Entity for Inheritance {
                 'after', (SELECT json_agg(o.address) FROM (
                     SELECT {column} FROM pg_attribute a WHERE a.attrelid IN (c.oid, p.oid) AND a.attnum > 0 AND NOT a.attisdropped
                     UNION ALL SELECT {constraint} FROM pg_constraint k WHERE k.conrelid IN (c.oid, p.oid)
-                    UNION ALL SELECT {index} FROM pg_index i WHERE i.indrelid = p.oid) o (address)),
+                    UNION ALL SELECT {index} FROM pg_index i
+                        -- One that lacks parts shall not get one now.
+                        WHERE i.indrelid = p.oid AND i.indisvalid) o (address)),
                 'path', json_build_array(n.nspname, c.relname, pn.nspname, p.relname),
                 'definition', json_build_object('bound', pg_get_expr(c.relpartbound, c.oid),
                     'number', row_number() OVER (PARTITION BY c.oid ORDER BY h.inhseqno) - 1))

@@ -1,7 +1,7 @@
 //! What makes one column of another, in place.
 
 use super::cast::{Way, are_whole, base, loses, way};
-use super::{Column, Identity, NotNull, column};
+use super::{Column, Identity, NotNull, column, numbers};
 use crate::schema::id::{Id, Kind};
 use crate::schema::kinds::{Change, Definition, Sides, constraint, foreign_options, inheritance, lineage, parameters};
 use crate::schema::quote::{bracketed, ident, qualified};
@@ -164,6 +164,7 @@ impl Plan<'_> {
             (Some(_), None) if !self.comes(|it| it.identity.is_some()) => {
                 let clause = format!("ADD{}", self.new.identity_clause(self.id));
                 statements.push(Column::alter_all(self.id, Pass::Alone, clause));
+                statements.extend(numbers::take_from_sequence(self.new, self.id, self.sides));
             }
             (Some(new), Some(old)) if new != old && !(self.new.is_mirror() && self.parents.is_some()) => {
                 new.change(old, self.id, statements);
