@@ -158,7 +158,10 @@ impl<'a> Planner<'a> {
             }
             if matches!(task.deed, Deed::Alter | Deed::Create) {
                 for (needed, tie) in self.sides.new.needs(id) {
+                    // What is written into another's statement comes when that comes.
+                    let waits = tie != Tie::After || hosts[n] == n;
                     if tie != Tie::Follower
+                        && waits
                         && let Some(first) = self.made(needed)
                     {
                         before(first, n);
