@@ -45,6 +45,7 @@ pub struct ScriptFailure {
     hint: Option<String>,
     context: Option<String>,
     blocker: Option<Holder>,
+    missing_role: Option<String>,
     notes: Vec<String>,
 }
 
@@ -67,6 +68,7 @@ impl ScriptFailure {
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             context: error.where_().map(str::to_owned),
+            missing_role: missing_role(error),
             ..Self::of_outcome(id, script, place, error.message().to_owned())
         }
     }
@@ -90,6 +92,7 @@ impl ScriptFailure {
             hint: None,
             context: None,
             blocker: None,
+            missing_role: None,
             notes: Vec::new(),
         }
     }
@@ -142,6 +145,11 @@ impl ScriptFailure {
     /// The script's file, as a person reads it.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The role that the server does not have, if that is why it failed.
+    pub fn missing_role(&self) -> Option<&str> {
+        self.missing_role.as_deref()
     }
 
     /// What the server said, without DETAIL, HINT and CONTEXT.
@@ -253,6 +261,17 @@ pub(crate) fn byte_of_error(error: &DbError, text: &str, before: usize) -> Optio
     let byte = byte_of_char(text, index);
     // "At end of input" names the place behind the last character.
     (byte < text.len() || index <= text.chars().count()).then_some(byte)
+}
+
+/// The role that is not there, if that is what a statement failed of.
+pub(crate) fn missing_role(error: &DbError) -> Option<String> {
+    let looked_for_a_role = error.routine().is_some_and(|name| name.starts_with("get_role"));
+    if error.code().code() != "42704" || !looked_for_a_role {
+        return None;
+    }
+    // The name stands between quotes in most languages.
+    let (_, rest) = error.message().split_once('"')?;
+    rest.rsplit_once('"').map(|(name, _)| name.to_owned())
 }
 
 /// How many characters of the message stand before the place that an error names, if it names one.

@@ -43,7 +43,7 @@ pub use error::{ConnectError, Holder, Interruption, RunError, RunErrorKind};
 pub use event::{Done, Event, Report};
 pub use failure::{Details, ScriptFailure};
 #[cfg(feature = "schema")]
-pub(crate) use failure::{byte_of_error, word_length};
+pub(crate) use failure::{byte_of_error, missing_role, word_length};
 pub use ledger::{Ledger, LedgerNameError};
 pub use libpq::Password;
 pub use migrator::{Migrator, Transactions};

@@ -33,6 +33,8 @@ pub type Needs = BTreeMap<Id, Tie>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tie {
+    /// Nothing; it is made after it, and dropped before it.
+    After,
     /// It is in the way of the drop.
     Normal,
     /// It is dropped with it, and cannot be without it.

@@ -69,12 +69,11 @@ pub(super) fn steps<'a>(old: &'a BTreeSet<Grant>, new: &'a BTreeSet<Grant>, all:
         .map(|((verb, grantee), mut privileges)| {
             let rank = |privilege: &str| all.iter().position(|known| *known == privilege);
             privileges.sort_by_key(|privilege| rank(privilege));
-            // ALL takes away also what is not there, and gives what is there already: no harm, if none of it has to stay or to stay away.
-            let whole = |grants: &BTreeMap<(&Grantee, &str), bool>| {
-                all.iter().filter(|privilege| grants.contains_key(&(grantee, **privilege))).count()
-            };
+            // To revoke ALL takes away also what is not there: no harm, if nothing has to stay.
+            let nothing_stays = || !all.iter().any(|privilege| after.contains_key(&(grantee, *privilege)));
             let everything = match verb {
-                Verb::Revoke => whole(&after) == 0,
+                _ if all.len() < 2 => false,
+                Verb::Revoke => nothing_stays(),
                 Verb::RevokeOption => false,
                 Verb::Grant | Verb::GrantWithOption => privileges.len() == all.len(),
             };

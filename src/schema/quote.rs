@@ -188,6 +188,30 @@ pub(crate) fn literal(text: &str) -> String {
     if text.contains('\\') { format!("E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
 }
 
+/// An expression as Postgres prints it, in exactly one pair of brackets.
+pub(crate) fn bracketed(expression: &str) -> String {
+    if stands_in_brackets(expression) { expression.to_owned() } else { format!("({expression})") }
+}
+
+/// Whether the first bracket is closed by the last character.
+fn stands_in_brackets(expression: &str) -> bool {
+    let (mut depth, mut quote) = (0_usize, None);
+    for (at, character) in expression.char_indices() {
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (Some(_), _) => continue,
+            (None, '\'' | '"') => quote = Some(character),
+            (None, '(') => depth += 1,
+            (None, ')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1 == expression.len() && at > 0;
+        }
+    }
+    false
+}
+
 /// A role. What stands for the one who runs the script is a keyword and not a name.
 pub(crate) fn role(name: &str) -> String {
     match name {
@@ -219,6 +243,21 @@ mod tests {
             [("user", "\"user\""), ("Users", "\"Users\""), ("a\"b", "\"a\"\"b\""), ("1a", "\"1a\""), ("", "\"\"")]
         {
             assert_eq!(ident(name), quoted);
+        }
+    }
+
+    #[test]
+    fn an_expression_gets_brackets_where_it_has_none() {
+        for (printed, written) in [
+            ("(a > 1)", "(a > 1)"),
+            ("(a > 1) OR (b > 1)", "((a > 1) OR (b > 1))"),
+            ("f(a)", "(f(a))"),
+            ("(a = ')'::text)", "(a = ')'::text)"),
+            ("(a) = '()'", "((a) = '()')"),
+            ("true", "(true)"),
+            ("(\"(\" > 1)", "(\"(\" > 1)"),
+        ] {
+            assert_eq!(bracketed(printed), written);
         }
     }
 

@@ -32,6 +32,9 @@ pub enum ReadError {
     Row(&'static str, String),
 }
 
+/// The oid of `pg_attrdef`, which is the same everywhere.
+const PG_ATTRDEF: u32 = 2604;
+
 /// Class, object and column, as `pg_depend` has them.
 type Address = (u32, u32, i32);
 
@@ -42,6 +45,9 @@ struct Row {
     path: Vec<String>,
     /// What it is in, where `pg_depend` does not say so: a column's table.
     parent: Option<Address>,
+    /// What it needs, and what it only comes after, where `pg_depend` does not say so.
+    needs: Option<Vec<Address>>,
+    after: Option<Vec<Address>>,
     owner: Option<u32>,
     grants: Option<Vec<String>>,
     position: Option<u32>,
@@ -191,7 +197,7 @@ impl Raw {
     fn into_catalog(mut self, server: u32, without: &Without) -> Result<Catalog, ReadError> {
         let mut catalog = Catalog { server, ..Catalog::default() };
         let mut ids: HashMap<Address, Id> = HashMap::new();
-        let mut parents: Vec<(Id, Address)> = Vec::new();
+        let mut ties: Vec<(Id, Address, Tie)> = Vec::new();
         for (kind, row) in std::mem::take(&mut self.objects) {
             let id = Id::new(kind, row.path);
             if without.holds(&id) {
@@ -212,8 +218,9 @@ impl Raw {
                 comment: self.comments.remove(&row.address),
                 labels: self.labels.remove(&row.address).unwrap_or_default(),
             };
-            if let Some(parent) = row.parent {
-                parents.push((id.clone(), parent));
+            let parent = row.parent.map(|parent| vec![parent]);
+            for (needed, tie) in [(row.after, Tie::After), (row.needs, Tie::Normal), (parent, Tie::Part)] {
+                ties.extend(needed.into_iter().flatten().map(|address| (id.clone(), address, tie)));
             }
             if let Some(position) = row.position {
                 catalog.positions.insert(id.clone(), position);
@@ -222,9 +229,10 @@ impl Raw {
             catalog.objects.insert(id, object);
         }
         let resolver = Resolver::new(&ids, &self.needs);
-        for (id, parent) in parents {
-            if let Some(parent) = resolver.find(parent) {
-                catalog.needs.entry(id).or_default().insert(parent.clone(), Tie::Part);
+        for (id, address, tie) in ties {
+            if let Some(needed) = resolver.find(address).filter(|needed| **needed != id) {
+                let known = catalog.needs.entry(id).or_default().entry(needed.clone()).or_insert(tie);
+                *known = (*known).max(tie);
             }
         }
         for (from, to, kind) in &self.needs {
@@ -232,11 +240,14 @@ impl Raw {
                 continue;
             }
             let (Some(id), Some(needed)) = (resolver.find(*from), resolver.find(*to)) else { continue };
-            if id == needed {
+            // That a table is another's child is an object of its own, and can end without the end of either.
+            if id == needed || (id.kind == Kind::Table && needed.kind == Kind::Table) {
                 continue;
             }
             let tie = match kind {
                 'n' => Tie::Normal,
+                // A partition's part of an index or a constraint outlives that where the partition is detached.
+                _ if id.kind == needed.kind && matches!(id.kind, Kind::Index | Kind::Constraint) => Tie::After,
                 _ if id.kind == Kind::Sequence && needed.kind == Kind::Column => Tie::Follower,
                 _ => Tie::Part,
             };
@@ -276,7 +287,9 @@ impl<'a> Resolver<'a> {
     fn new(ids: &'a HashMap<Address, Id>, needs: &[(Address, Address, char)]) -> Self {
         let mut wholes = HashMap::new();
         for (from, to, kind) in needs {
-            if matches!(kind, 'i' | 'P' | 'e') && !ids.contains_key(from) {
+            // A view's default is a part of the view.
+            let of_view = from.0 == PG_ATTRDEF && *kind == 'a';
+            if (of_view || matches!(kind, 'i' | 'P' | 'e')) && !ids.contains_key(from) {
                 wholes.entry(*from).or_insert(*to);
             }
         }

@@ -1,14 +1,18 @@
 //! Databases that live as long as a comparison.
 
+use std::cell::{RefCell, RefMut};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use super::catalog::Catalog;
 use super::quote;
 use super::read::{ReadError, Without};
 use super::script::{Part, Script};
 use super::source::Source;
+use super::statement::Statement;
 use crate::diagnostic::Diagnostic;
-use crate::postgres::{ConnectError, Database, Failed, Session};
+use crate::postgres::{ConnectError, Database, Failed, Session, missing_role};
 
 /// What their names begin with. The process id of the server's that serves the owner follows, and 16 hexadecimal digits.
 const PREFIX: &str = "stairwell_scratch_";
@@ -64,46 +68,66 @@ pub struct StatementFailed {
 }
 
 /// A server on which scratch databases can be made.
-pub struct Workshop {
+#[derive(Clone)]
+pub struct Workshop(Rc<RefCell<Keeper>>);
+
+/// The connection from which databases are made and dropped.
+pub(super) struct Keeper {
     database: Database,
-    keeper: Session,
+    pub(super) session: Session,
     owner: String,
     roles: MissingRoles,
     /// Roles that were made because a schema names them.
     made_roles: Vec<String>,
 }
 
-/// An empty database that goes away when this is dropped.
+/// A database that goes away when this is dropped.
 pub struct Scratch {
     name: String,
     database: Database,
+    workshop: Workshop,
     session: Option<Session>,
+}
+
+/// What has to be dropped if this process is told to end.
+static LIVE: Mutex<Vec<(Database, String)>> = Mutex::new(Vec::new());
+
+fn live() -> MutexGuard<'static, Vec<(Database, String)>> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on an interrupt (Ctrl-C) drops this process' scratch databases, and ends it with 130, as shells have it for SIGINT.
+pub fn clean_up_when_interrupted() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let wait = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let interrupted = runtime.is_ok_and(|runtime| runtime.block_on(tokio::signal::ctrl_c()).is_ok());
+            if !interrupted {
+                return;
+            }
+            for (database, name) in live().iter() {
+                if let Ok(mut session) = Session::open(database) {
+                    let _ = session.send(&drop_statement(name));
+                }
+            }
+            std::process::exit(130);
+        };
+        // Without the thread the next command finds what is left.
+        let _ = std::thread::Builder::new().name("interrupts".to_owned()).spawn(wait);
+    });
+}
+
+fn drop_statement(name: &str) -> String {
+    format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote::ident(name))
 }
 
 impl Workshop {
     /// On the server of this database. What scratch databases dead processes left there is removed.
     pub fn open(database: &Database, roles: MissingRoles) -> Result<Self, ScratchError> {
-        let maintenance = ["postgres", "template1"];
-        let mut keeper = None;
-        let mut refused = None;
-        for name in maintenance.into_iter().chain([database.name()]) {
-            match Session::open(&database.with_name(name)) {
-                Ok(session) => {
-                    keeper = Some(session);
-                    break;
-                }
-                // No server at all: said of the database that was asked for.
-                Err(error) if error.sqlstate().is_none() => return Err(error.into()),
-                Err(error) => refused = Some(error),
-            }
-        }
-        let Some(mut keeper) = keeper else {
-            return Err(
-                refused.map_or_else(|| ScratchError::Server("there is no database to connect to".into()), Into::into)
-            );
-        };
+        let (at, mut session) = maintenance(database)?;
         // A leftover is one whose owner's connection is gone. (`pg_stat_activity` has a `datname`, too.)
-        let rows = keeper
+        let rows = session
             .send(&format!(
                 "SET search_path = pg_catalog; SET client_min_messages = warning;
                  SELECT pg_backend_pid();
@@ -115,65 +139,103 @@ impl Workshop {
         let mut names = rows.iter().filter_map(|row| row.get(0).map(str::to_owned));
         let owner = names.next().unwrap_or_default();
         let leftovers: Vec<String> = names.collect();
+        let mut keeper = Keeper { database: at, session, owner, roles, made_roles: Vec::new() };
         for name in leftovers {
-            // Another process may be quicker; what is left is for the next.
-            let _ = keeper.send(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote::ident(&name)));
+            keeper.drop_database(&name);
         }
-        Ok(Self { database: database.clone(), keeper, owner, roles, made_roles: Vec::new() })
+        Ok(Self(Rc::new(RefCell::new(keeper))))
+    }
+
+    pub(super) fn keeper(&self) -> RefMut<'_, Keeper> {
+        self.0.borrow_mut()
     }
 
     /// Makes an empty database, as `template0` is.
-    pub fn scratch(&mut self) -> Result<Scratch, ScratchError> {
-        let name = format!("{PREFIX}{}_{:016x}", self.owner, RandomState::new().build_hasher().finish());
-        self.keeper
-            .send(&format!("CREATE DATABASE {name} TEMPLATE template0"))
-            .map_err(|failed| ScratchError::Create { database: self.database.to_string(), reason: failed.reason() })?;
-        Ok(Scratch { database: self.database.with_name(&name), name, session: None })
+    pub fn scratch(&self) -> Result<Scratch, ScratchError> {
+        self.scratch_of("template0")
     }
 
-    /// Removes one. Without this it stays until the next workshop is opened.
-    pub fn discard(&mut self, mut scratch: Scratch) {
-        scratch.session = None;
-        let _ = self.keeper.send(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", scratch.name));
+    /// Makes a copy of a database that nobody is connected to.
+    pub(super) fn scratch_of(&self, template: &str) -> Result<Scratch, ScratchError> {
+        let mut keeper = self.keeper();
+        let name = format!("{PREFIX}{}_{:016x}", keeper.owner, RandomState::new().build_hasher().finish());
+        // Before it is made: an interrupt may come while it is.
+        live().push((keeper.database.clone(), name.clone()));
+        let create = format!("CREATE DATABASE {name} TEMPLATE {}", quote::ident(template));
+        keeper.session.send(&create).map_err(|failed| ScratchError::Create {
+            database: keeper.database.to_string(),
+            reason: failed.reason(),
+        })?;
+        let database = keeper.database.with_name(&name);
+        drop(keeper);
+        Ok(Scratch { database, name, workshop: self.clone(), session: None })
     }
 
-    /// Roles that were made on the server, because a schema names them.
-    pub fn made_roles(&self) -> &[String] {
-        &self.made_roles
+    /// Roles that were made on the server since this was asked last, because a schema names them.
+    pub fn take_made_roles(&self) -> Vec<String> {
+        std::mem::take(&mut self.keeper().made_roles)
     }
 
-    /// Loads files as psql would: each statement for itself. Bodies of functions are not checked.
-    pub fn load(&mut self, scratch: &mut Scratch, sources: &[Source]) -> Result<(), ScratchError> {
-        for source in sources {
-            let session = scratch.session()?;
-            for (n, statement) in source.statements().enumerate() {
-                let mut outcome = session.send(statement);
-                while let Err(failed) = &outcome
-                    && let Some(role) = missing_role(failed)
-                    && self.roles == MissingRoles::Create
-                {
-                    self.keeper
-                        .send(&format!("CREATE ROLE {} NOLOGIN", quote::ident(&role)))
-                        .map_err(|failed| server(&failed))?;
-                    self.made_roles.push(role);
-                    outcome = session.send(statement);
-                }
-                if let Err(failed) = outcome {
-                    let mut diagnostic = source.refused(n, &failed);
-                    if let Some(role) = missing_role(&failed) {
-                        diagnostic = diagnostic.help(format!(
-                            "roles belong to the whole server: `CREATE ROLE {} NOLOGIN` there makes it",
-                            quote::ident(&role)
-                        ));
-                    }
-                    return Err(ScratchError::Refused(Box::new(diagnostic)));
-                }
-            }
-            // What a file sets (pg_dump's empty search_path) ends with it.
-            scratch.session()?.send("DISCARD ALL").map_err(|failed| server(&failed))?;
-            scratch.settle()?;
+    /// Makes a role, if that is allowed here; says whether.
+    pub fn make_role(&self, role: &str) -> Result<bool, ScratchError> {
+        let mut keeper = self.keeper();
+        if keeper.roles == MissingRoles::Refuse {
+            return Ok(false);
         }
-        Ok(())
+        match keeper.session.send(&format!("CREATE ROLE {} NOLOGIN", quote::ident(role))) {
+            Ok(_) => keeper.made_roles.push(role.to_owned()),
+            // Another process was quicker.
+            Err(failed) if matches!(failed.code(), "42710" | "23505") => {}
+            Err(failed) => return Err(server(&failed)),
+        }
+        Ok(true)
+    }
+}
+
+impl Keeper {
+    /// Drops it. What cannot be dropped is left for the next workshop.
+    pub(super) fn drop_database(&mut self, name: &str) {
+        let Err(failed) = self.session.send(&drop_statement(name)) else { return };
+        // A subscription keeps its database, and connects to the publisher when it is dropped, unless it has no slot.
+        if failed.code() == "55006"
+            && let Ok(mut session) = Session::open(&self.database.with_name(name))
+        {
+            let names = "SELECT quote_ident(subname) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+                 WHERE d.datname = current_database()";
+            for subscription in session.send(names).iter().flatten().filter_map(|row| row.get(0)) {
+                for change in ["DISABLE", "SET (slot_name = NONE)"] {
+                    let _ = session.send(&format!("ALTER SUBSCRIPTION {subscription} {change}"));
+                }
+                let _ = session.send(&format!("DROP SUBSCRIPTION {subscription}"));
+            }
+            drop(session);
+            let _ = self.session.send(&drop_statement(name));
+        }
+    }
+}
+
+/// Another database of the server, and a connection to it: nobody can drop the one that they are in.
+fn maintenance(database: &Database) -> Result<(Database, Session), ScratchError> {
+    let mut refused = None;
+    for name in ["postgres", "template1", database.name()] {
+        let at = database.with_name(name);
+        match Session::open(&at) {
+            Ok(session) => return Ok((at, session)),
+            // No server at all: said of the database that was asked for.
+            Err(error) if error.sqlstate().is_none() => {
+                return Err(Session::open(database).err().unwrap_or(error).into());
+            }
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.map_or_else(|| ScratchError::Server("there is no database to connect to".to_owned()), Into::into))
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.session = None;
+        self.workshop.keeper().drop_database(&self.name);
+        live().retain(|(_, name)| *name != self.name);
     }
 }
 
@@ -181,6 +243,15 @@ impl Scratch {
     /// Where it is.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ends its connection; the next use opens another one.
+    pub(super) fn disconnect(&mut self) {
+        self.session = None;
     }
 
     fn session(&mut self) -> Result<&mut Session, ScratchError> {
@@ -196,6 +267,40 @@ impl Scratch {
         self.session()?
             .send("SET check_function_bodies = off; SET synchronous_commit = off; SET client_min_messages = error")
             .map_err(|failed| server(&failed))?;
+        Ok(())
+    }
+
+    /// Loads files as psql would: each statement for itself. Bodies of functions are not checked.
+    pub fn load(&mut self, sources: &[Source]) -> Result<(), ScratchError> {
+        let workshop = self.workshop.clone();
+        for source in sources {
+            let session = self.session()?;
+            for (n, statement) in source.statements().enumerate() {
+                let mut outcome = session.send(statement);
+                while let Err(failed) = &outcome
+                    && let Some(role) = missing(failed)
+                    && workshop.make_role(&role)?
+                {
+                    outcome = session.send(statement);
+                }
+                if let Err(failed) = outcome {
+                    let mut diagnostic = source.refused(n, &failed);
+                    if let Some(role) = missing(&failed) {
+                        diagnostic = diagnostic.help(format!(
+                            "roles belong to the whole server, and are made by hand: `CREATE ROLE {} NOLOGIN`",
+                            quote::ident(&role)
+                        ));
+                    }
+                    return Err(ScratchError::Refused(Box::new(diagnostic)));
+                }
+            }
+            // What a file sets (pg_dump's empty search_path) ends with it. A transaction that is still open cannot be meant.
+            session.send("DISCARD ALL").map_err(|failed| match failed.code() {
+                "25001" | "25P02" => ScratchError::Refused(Box::new(source.left_open())),
+                _ => server(&failed),
+            })?;
+            self.settle()?;
+        }
         Ok(())
     }
 
@@ -216,23 +321,20 @@ impl Scratch {
 
     fn run_part(&mut self, part: &Part) -> Result<Result<(), StatementFailed>, ScratchError> {
         let session = self.session()?;
-        let texts: Vec<String> = part.statements.iter().map(|statement| statement.sql()).collect();
-        let mut refused = |message: &str, first: usize| match session.send(message) {
-            Ok(_) => Ok(Ok(())),
-            Err(failed) if failed.connection_lost() => Err(server(&failed)),
-            Err(failed) => Ok(Err(StatementFailed {
-                statement: texts.get(first + failed.completed).cloned().unwrap_or_default(),
-                reason: failed.reason(),
-                sqlstate: failed.code().to_owned(),
-            })),
-        };
-        if part.transactional {
-            // One message is one transaction.
-            return refused(&texts.join(";\n"), 0);
-        }
-        for (n, text) in texts.iter().enumerate() {
-            if let Err(failed) = refused(text, n)? {
-                return Ok(Err(failed));
+        let texts: Vec<String> = part.statements.iter().map(Statement::sql).collect();
+        // One message is one transaction.
+        let messages = if part.transactional { vec![texts.join(";\n")] } else { texts.clone() };
+        for (n, message) in messages.iter().enumerate() {
+            match session.send(message) {
+                Ok(_) => {}
+                Err(failed) if failed.connection_lost() => return Err(server(&failed)),
+                Err(failed) => {
+                    return Ok(Err(StatementFailed {
+                        statement: texts.get(n + failed.completed).cloned().unwrap_or_default(),
+                        reason: failed.reason(),
+                        sqlstate: failed.code().to_owned(),
+                    }));
+                }
             }
         }
         Ok(Ok(()))
@@ -246,18 +348,10 @@ impl Catalog {
     }
 }
 
-/// The role that is not there, if that is what a statement failed of.
-fn missing_role(failed: &Failed) -> Option<String> {
-    let error = failed.error.as_db_error()?;
-    let looked_for_a_role = error.routine().is_some_and(|name| name.starts_with("get_role"));
-    if error.code().code() != "42704" || !looked_for_a_role {
-        return None;
-    }
-    // The name stands between quotes in every language.
-    let (_, rest) = error.message().split_once('"')?;
-    rest.rsplit_once('"').map(|(name, _)| name.to_owned())
+fn missing(failed: &Failed) -> Option<String> {
+    failed.error.as_db_error().and_then(missing_role)
 }
 
-fn server(failed: &Failed) -> ScratchError {
+pub(super) fn server(failed: &Failed) -> ScratchError {
     ScratchError::Server(failed.reason())
 }

@@ -121,6 +121,15 @@ impl Source {
         self.statements.iter().filter_map(|range| self.text.get(range.clone()))
     }
 
+    /// It ends within a transaction.
+    pub(super) fn left_open(&self) -> Diagnostic {
+        let range = self.statements.last().cloned().unwrap_or(0..0);
+        Diagnostic::error(Rule::TransactionControl, "a transaction that nothing ends")
+            .at(self.path.clone())
+            .pointing(&self.text, range.start..first_line(&self.text, range), "the file ends within it")
+            .help("write the COMMIT, or take the BEGIN out: a schema needs none")
+    }
+
     /// What the server said about a statement.
     pub(super) fn refused(&self, statement: usize, failed: &Failed) -> Diagnostic {
         let range = self.statements.get(statement).cloned().unwrap_or(0..0);

@@ -14,6 +14,7 @@ use crate::cli::Global;
 use crate::failure::{Code, Failure};
 use crate::git;
 use crate::options::Locked;
+use crate::schema::desired;
 use crate::server::Server;
 use crate::terminal::say;
 
@@ -85,9 +86,15 @@ impl Context {
         }
     }
 
-    /// The desired state: `schema.sql` beside the migrations.
+    /// The SQL of the desired state.
     pub(crate) fn schema(&self) -> Result<Vec<Source>, Failure> {
-        Ok(Source::read(&self.folder.parent().unwrap_or(Path::new("")).join("schema.sql"))?)
+        desired::sources(self.project.as_ref().map(Project::root), &self.folder)
+    }
+
+    /// Eight hexadecimal digits that tell this project from others.
+    pub(crate) fn key(&self) -> String {
+        let of_folder = || Project::new(&self.folder, &self.folder).key();
+        self.project.as_ref().map_or_else(of_folder, Project::key)
     }
 
     /// Whether the lock may be changed.

@@ -26,6 +26,7 @@ mod failure;
 mod git;
 mod json;
 mod options;
+mod schema;
 pub mod server;
 mod spelling;
 mod terminal;

@@ -94,11 +94,8 @@ fn privileges(
         let left: BTreeSet<Grant> =
             given.iter().filter(|grant| !steps.iter().any(|step| step.takes(grant))).cloned().collect();
         // What a column that is an object has to get or to lose is its own affair.
-        let settled = if new.definition.column_grants().is_empty() {
-            given.intersection(wanted).cloned().collect()
-        } else {
-            wanted.clone()
-        };
+        let settled =
+            if id.kind == Kind::Table { given.intersection(wanted).cloned().collect() } else { wanted.clone() };
         for step in privileges::steps(&left, &settled, acl::all('c', server)) {
             let of_column = |list: &[&str]| {
                 let list: Vec<String> =

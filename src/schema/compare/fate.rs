@@ -117,7 +117,7 @@ impl Decision<'_> {
                 continue;
             }
             for (dependent, tie) in needed_by.get(&id).into_iter().flatten() {
-                if matches!(self.fates.get(*dependent), Some(Fate::Drop | Fate::Replace)) {
+                if *tie == Tie::After || matches!(self.fates.get(*dependent), Some(Fate::Drop | Fate::Replace)) {
                     continue;
                 }
                 let still = self.sides.new.needs.get(*dependent).is_some_and(|needs| needs.contains_key(&id));

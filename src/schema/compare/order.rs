@@ -99,11 +99,11 @@ impl<'a> Planner<'a> {
                     None => None,
                 },
                 // It goes with what it is a part of.
-                Deed::Drop => self
+                Deed::Drop if !self.apart.contains(&n) => self
                     .sides
                     .old
                     .needs(task.id)
-                    .filter(|(_, tie)| *tie != Tie::Normal)
+                    .filter(|(_, tie)| matches!(tie, Tie::Part | Tie::Follower))
                     .find_map(|(whole, _)| self.at(whole, Deed::Drop)),
                 _ => None,
             };
@@ -177,7 +177,7 @@ impl<'a> Planner<'a> {
                     }
                     // What goes by itself with something else must be gone, too.
                     for (whole, tie) in self.sides.old.needs(id) {
-                        if tie != Tie::Normal
+                        if matches!(tie, Tie::Part | Tie::Follower)
                             && let Some(dropped) = self.at(whole, Deed::Drop)
                         {
                             before(dropped, n);
@@ -215,13 +215,13 @@ impl<'a> Planner<'a> {
                 .filter(|n| {
                     hosts[*n] != *n
                         && circle.contains(&hosts[*n])
-                        && self.tasks[*n].deed == Deed::Create
+                        && matches!(self.tasks[*n].deed, Deed::Create | Deed::Drop)
                         && !self.apart.contains(n)
                 })
                 .collect();
             // What can be added later with the least to read goes first: foreign keys, constraints, defaults, and columns last.
             for kinds in [
-                &[Kind::Constraint][..],
+                &[Kind::Constraint, Kind::DomainConstraint][..],
                 &[Kind::Default, Kind::Sequence, Kind::SequenceOwner],
                 &[Kind::Inheritance],
                 &[Kind::Column],

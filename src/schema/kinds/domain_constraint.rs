@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Entity, Sides};
-use crate::schema::id::Id;
+use super::{Change, Entity, Inline, Sides};
+use crate::schema::id::{Id, Kind};
 use crate::schema::read::{address, owned_by_extension, user_schema};
 use crate::schema::statement::Statement;
 
@@ -14,6 +14,24 @@ pub struct DomainConstraint {
     definition: String,
     /// Whether what was there before it is known to be in order.
     valid: bool,
+}
+
+impl DomainConstraint {
+    /// `CONSTRAINT positive CHECK (…)`.
+    pub(super) fn text(&self, id: &Id) -> String {
+        format!("CONSTRAINT {} {}", id.ident(), self.definition)
+    }
+
+    /// Whether `CREATE DOMAIN` has it: that of a domain which is new, and not where it needs something else, which may need the domain.
+    pub(super) fn is_written_with_domain(&self, id: &Id, sides: Sides<'_>) -> bool {
+        let domain = domain(id);
+        self.valid && sides.old.get(&domain).is_none() && sides.new.needs(id).all(|(needed, _)| *needed == domain)
+    }
+}
+
+/// The domain that it is of.
+fn domain(id: &Id) -> Id {
+    Id::new(Kind::Domain, id.path.iter().take(2).cloned().collect())
 }
 
 impl Entity for DomainConstraint {
@@ -37,11 +55,14 @@ impl Entity for DomainConstraint {
     fn create(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
         let valid = if self.valid { "" } else { " NOT VALID" };
         vec![Statement::new(format!(
-            "ALTER DOMAIN {} ADD CONSTRAINT {} {}{valid}",
+            "ALTER DOMAIN {} ADD {}{valid}",
             id.relation(),
-            id.ident(),
-            self.definition
+            self.text(id)
         ))]
+    }
+
+    fn inline(&self, id: &Id, sides: Sides<'_>) -> Option<Inline> {
+        self.is_written_with_domain(id, sides).then(|| Inline::Implied { host: domain(id) })
     }
 
     fn drop(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, Entity, Sides};
 use crate::schema::id::Id;
-use crate::schema::quote::role;
+use crate::schema::quote::{bracketed, role};
 use crate::schema::read::{address, owned_by_extension, role_name, user_schema};
 use crate::schema::statement::Statement;
 
@@ -87,10 +87,10 @@ impl Entity for Policy {
             sql.push_str(&format!(" TO {}", self.to()));
         }
         if let Some(using) = &self.using {
-            sql.push_str(&format!(" USING ({using})"));
+            sql.push_str(&format!(" USING {}", bracketed(using)));
         }
         if let Some(check) = &self.check {
-            sql.push_str(&format!(" WITH CHECK ({check})"));
+            sql.push_str(&format!(" WITH CHECK {}", bracketed(check)));
         }
         vec![Statement::new(sql)]
     }
@@ -113,10 +113,10 @@ impl Entity for Policy {
             sql.push_str(&format!(" TO {}", self.to()));
         }
         if let Some(using) = self.using.as_ref().filter(|_| self.using != old.using) {
-            sql.push_str(&format!(" USING ({using})"));
+            sql.push_str(&format!(" USING {}", bracketed(using)));
         }
         if let Some(check) = self.check.as_ref().filter(|_| self.check != old.check) {
-            sql.push_str(&format!(" WITH CHECK ({check})"));
+            sql.push_str(&format!(" WITH CHECK {}", bracketed(check)));
         }
         Change::Alter(vec![Statement::new(sql)])
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, Entity, Sides};
 use crate::schema::id::Id;
-use crate::schema::quote::{ident, qualified};
+use crate::schema::quote::{bracketed, ident, qualified};
 use crate::schema::read::{address, owned_by_extension};
 use crate::schema::statement::Statement;
 
@@ -66,7 +66,7 @@ impl Entity for PublicationMember {
             sql.push_str(&format!(" ({})", columns.join(", ")));
         }
         if let Some(rows) = &self.rows {
-            sql.push_str(&format!(" WHERE ({rows})"));
+            sql.push_str(&format!(" WHERE {}", bracketed(rows)));
         }
         vec![Self::alter(id, &sql)]
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Entity, Sides};
+use super::{Change, Entity, Inline, Sides, sequence_owner};
 use crate::schema::id::Id;
 use crate::schema::read::{address, grants, owned_by_extension, user_schema};
 use crate::schema::statement::Statement;
@@ -93,6 +93,13 @@ impl Options {
     }
 }
 
+impl Sequence {
+    /// Whether it is just what `serial` makes for a column of this type.
+    pub(super) fn is_plain(&self, data_type: &str, unlogged: bool) -> bool {
+        self.data_type == data_type && self.unlogged == unlogged && self.options.clauses(data_type).is_empty()
+    }
+}
+
 impl Entity for Sequence {
     fn query(_server: u32) -> String {
         format!(
@@ -130,6 +137,10 @@ impl Entity for Sequence {
             sql.push_str(&clause);
         }
         vec![Statement::new(sql)]
+    }
+
+    fn inline(&self, id: &Id, sides: Sides<'_>) -> Option<Inline> {
+        sequence_owner::implied_by(id, sides)
     }
 
     fn drop(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {

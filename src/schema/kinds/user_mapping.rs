@@ -8,7 +8,7 @@ use super::{Change, Entity, Sides, foreign_options};
 use crate::schema::aside::Secret;
 use crate::schema::id::Id;
 use crate::schema::quote::{ident, role};
-use crate::schema::read::{address, part, role_name};
+use crate::schema::read::{address, role_name};
 use crate::schema::statement::Statement;
 
 /// How a role is known to a foreign server. Any option may be a password, so none is shown.
@@ -26,11 +26,10 @@ impl Entity for UserMapping {
     fn query(_server: u32) -> String {
         // The table is for superusers only. The view has no options for those who may not see them.
         format!(
-            "SELECT json_build_object('address', {address}, 'parent', {parent}, 'path', json_build_array(m.srvname,
+            "SELECT json_build_object('address', {address}, 'path', json_build_array(m.srvname,
                 CASE WHEN m.umuser = 0 THEN 'PUBLIC' ELSE {name} END), 'definition', json_build_object('options', {options}))
              FROM pg_user_mappings m",
             address = address("pg_user_mapping", "m.umid"),
-            parent = part("pg_foreign_server", "m.srvid", "0"),
             name = role_name("m.umuser"),
             options = foreign_options::json("m.umoptions"),
         )

@@ -1,106 +1,238 @@
-//! `db diff`: what makes one schema of another.
+//! `db diff`: what differs between two schemas, and the SQL that makes one of the other.
 
-mod side;
+mod drift;
 
-use stairwell::schema::{Catalog, Impossible, Scratch, Workshop, compare};
+use std::thread;
 
-use self::side::{Given, Side};
+use serde::Serialize;
+use stairwell::schema::{Catalog, Difference, Proof, Script, compare, differences};
+
 use crate::context::Context;
 use crate::failure::{Code, Failure};
-use crate::terminal::print;
+use crate::json;
+use crate::options::Format;
+use crate::schema::side::{Given, Read, Side};
+use crate::schema::{Bench, impossible, same_version, without};
+use crate::terminal::{print, say};
 
 const HELP: &str = "\
-What can be compared:
-  postgresql://…   a database; it is only read
-  a path           a file with SQL, or a folder of such files in order of their names; loaded into a scratch database
-  migrations       what the migrations of this project make
-  schema           the desired state: `schema` in [workspace.metadata.stairwell], or `schema.sql` beside the migrations
+With --from and --to it prints the SQL that makes of the first what the second is. Each is one of
+  postgresql://…   a database, which is only read
+  a path           a file with SQL, or a folder of such files in the order of their names
+  migrations       what this project's migrations make
+  schema           the desired state: what `schema` in [workspace.metadata.stairwell] names, or
+                   `schema.sql` beside the migrations
 
-Scratch databases are made on the server of the first database that is named, or else on the configured one, and are dropped \
-at the end.
+Before the SQL is printed it is proved: run on a scratch database that has the first schema, it must give exactly the second. If it \
+does not, what differs is printed on standard error, and no SQL.
+
+Without --from and --to it shows drift: what a live database has that the migrations applied to it do not make, and the reverse.
+
+Scratch databases are made on the server of the database that is named first, otherwise on the configured one, and dropped at the end.
 
 Examples:
-  cargo xtask db diff --from schema-old.sql --to schema.sql
-  cargo xtask db diff --from migrations --to postgresql://db.example/shop --sql";
+  cargo xtask db diff                                    drift of the configured database
+  cargo xtask db diff postgresql://db.example/shop --sql the same of another one, as SQL
+  cargo xtask db diff --from migrations --to schema      what `db new --auto` would write
+  cargo xtask db diff --from old.sql --to new.sql > change.sql
 
-/// Compare two schemas, and write the SQL that makes one of the other
+Exit codes:
+  0  done; without --from and --to: no drift
+  1  with --exit-code: the two differ. Without --from and --to: there is drift. Or there is no way from
+     the one schema to the other, or the proof does not hold";
+
+/// Compare two schemas, or look for drift
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(crate) struct Args {
-    /// What there is
-    #[arg(long, value_name = "WHAT")]
-    from: Given,
-    /// What there shall be
-    #[arg(long, value_name = "WHAT")]
-    to: Given,
-    /// Print the statements and nothing else [default]
-    #[arg(long)]
+    /// For drift: the database to look at [default: the configured one]
+    #[arg(value_name = "URL", conflicts_with_all = ["from", "to"])]
+    url: Option<String>,
+    /// What there is: a URL, a path, `migrations` or `schema`
+    #[arg(long, value_name = "WHAT", requires = "to")]
+    from: Option<Given>,
+    /// What there shall be: a URL, a path, `migrations` or `schema`
+    #[arg(long, value_name = "WHAT", requires = "from")]
+    to: Option<Given>,
+    /// Print SQL, which --from and --to do anyway
+    #[arg(long, conflicts_with = "json")]
     sql: bool,
+    /// Print JSON for programs instead, in the shape that docs/json.md describes
+    #[arg(long)]
+    json: bool,
+    /// End with 1 if the two differ, as drift does anyway
+    #[arg(long)]
+    exit_code: bool,
+    /// Print the SQL even if the proof does not hold, with what differs as a comment
+    #[arg(long)]
+    force: bool,
+}
+
+impl Args {
+    fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Text }
+    }
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    from: String,
+    to: String,
+    equal: bool,
+    differences: &'a [Difference],
+    #[serde(flatten)]
+    way: Way<'a>,
+}
+
+/// The SQL from one side to the other.
+#[derive(Serialize)]
+struct Way<'a> {
+    parts: Vec<Part>,
+    losses: Vec<&'a str>,
+    /// What the proof found wrong.
+    flaw: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Part {
+    in_transaction: bool,
+    sql: String,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
-    let (from, to) = (Side::of(context, &args.from)?, Side::of(context, &args.to)?);
-    let script = with_workshop(context, &from, &to, |workshop| {
-        let old = from.catalog(workshop)?;
-        let new = to.catalog(workshop)?;
-        same_version(&old, &new)?;
-        compare(&old, &new).map_err(|findings| impossible(&findings))
-    })?;
-    print(script.to_sql())
+    match (&args.from, &args.to) {
+        (Some(from), Some(to)) => pair(context, args, from, to),
+        _ => drift::run(context, args),
+    }
 }
 
-/// Does something with the server on which scratch databases are made.
-fn with_workshop<T>(
-    context: &Context,
+fn pair(context: &Context, args: &Args, from: &Given, to: &Given) -> Result<(), Failure> {
+    let (from, to) = (Side::of(context, from)?, Side::of(context, to)?);
+    let bench = match from.database().or(to.database()) {
+        Some(database) => Bench::beside(database.clone()),
+        None => Bench::of(context)?,
+    };
+    let (mut old, new) = read(&bench, &from, &to)?;
+    same_version(&old.catalog, &new.catalog)?;
+    if old.catalog.objects == new.catalog.objects {
+        return end(args, &from, &to, &[], &Script::default(), None);
+    }
+    let proven = prove(&bench, &mut old, &new.catalog)?;
+    if let Some(flaw) = &proven.flaw
+        && !args.force
+    {
+        return Err(flaw.failure());
+    }
+    end(args, &from, &to, &differences(&proven.old, &new.catalog), &proven.script, proven.flaw.as_ref())
+}
+
+/// Both catalogs, read at the same time where both are databases.
+fn read(bench: &Bench, from: &Side, to: &Side) -> Result<(Read, Read), Failure> {
+    let (Some(_), Some(there)) = (from.database(), to.database()) else {
+        return Ok((from.read(bench)?, to.read(bench)?));
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(|| Catalog::of(there, &without()));
+        let old = from.read(bench)?;
+        let new = other.join().map_err(|_| Failure::new(Code::Failed, "reading a catalog ended unexpectedly"))??;
+        Ok((old, Read { catalog: new, scratch: None }))
+    })
+}
+
+/// A script and what its proof found.
+struct Proven {
+    /// The old side, without what differs only in how Postgres prints it.
+    old: Catalog,
+    script: Script,
+    flaw: Option<Flaw>,
+}
+
+/// What a proof found wrong.
+struct Flaw(String);
+
+impl Flaw {
+    fn failure(&self) -> Failure {
+        Failure::new(
+            Code::Failed,
+            format!(
+                "the SQL was not printed, because its proof does not hold: {}\n  \
+                 = help: `--force` prints it with this as a comment; please report it with both schemas if you can",
+                self.0
+            ),
+        )
+    }
+}
+
+/// The script from the one side to the other, run on a scratch database that has the first.
+fn prove(bench: &Bench, old: &mut Read, new: &Catalog) -> Result<Proven, Failure> {
+    let without = without();
+    // Before a server is asked for anything: what cannot be done needs none.
+    compare(&old.catalog, new).map_err(|found| impossible(&found))?;
+    let workshop = bench.workshop()?;
+    let proof = Proof::new(workshop, &without);
+    let aligned = proof.aligned(&old.catalog, new)?;
+    let script = compare(&aligned, new).map_err(|found| impossible(&found))?;
+    if script.is_empty() {
+        return Ok(Proven { old: aligned, script, flaw: None });
+    }
+    let mut scratch = match old.scratch.take() {
+        Some(scratch) => scratch,
+        None => {
+            let mut scratch = workshop.scratch()?;
+            if let Err(failed) = proof.fill(&mut scratch, &old.catalog)? {
+                let flaw = Flaw(format!("the first schema cannot be made again in a scratch database: {failed}"));
+                return Ok(Proven { old: aligned, script, flaw: Some(flaw) });
+            }
+            scratch
+        }
+    };
+    let flaw = proof.prove(&mut scratch, (&aligned, new), &script, None)?.err();
+    Ok(Proven { old: aligned, script, flaw: flaw.map(|flaw| Flaw(flaw.to_string())) })
+}
+
+/// Prints what was found.
+fn end(
+    args: &Args,
     from: &Side,
     to: &Side,
-    work: impl FnOnce(&mut Bench) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut bench = Bench { place: side::place(context, &[from, to])?, workshop: None, made: Vec::new() };
-    let outcome = work(&mut bench);
-    bench.clear();
-    outcome
-}
-
-/// The scratch databases of one command. The server is connected to when the first is wanted.
-pub(super) struct Bench {
-    place: side::Place,
-    workshop: Option<Workshop>,
-    made: Vec<Scratch>,
-}
-
-impl Bench {
-    fn workshop(&mut self) -> Result<&mut Workshop, Failure> {
-        if self.workshop.is_none() {
-            self.workshop = Some(self.place.open()?);
-        }
-        self.workshop.as_mut().ok_or_else(|| Failure::new(Code::NoDatabase, "there is no server for scratch databases"))
+    found: &[Difference],
+    script: &Script,
+    flaw: Option<&Flaw>,
+) -> Result<(), Failure> {
+    match args.format() {
+        Format::Json => json::print(
+            "diff",
+            &Document {
+                from: from.to_string(),
+                to: to.to_string(),
+                equal: found.is_empty(),
+                differences: found,
+                way: way(script, flaw),
+            },
+        )?,
+        Format::Text => print(format_args!("{}{}", flaw.map(comment).unwrap_or_default(), script.to_sql()))?,
     }
+    if flaw.is_some() {
+        say("warning: the proof does not hold; the comment at the top says what differs");
+    }
+    if args.exit_code && !found.is_empty() {
+        return Err(Failure::new(Code::Failed, format!("{from} and {to} differ")));
+    }
+    Ok(())
+}
 
-    fn clear(&mut self) {
-        if let Some(workshop) = &mut self.workshop {
-            self.made.drain(..).for_each(|scratch| workshop.discard(scratch));
-        }
+fn way<'a>(script: &'a Script, flaw: Option<&Flaw>) -> Way<'a> {
+    let part = |part: stairwell::schema::Part| Part { in_transaction: part.transactional, sql: part.to_sql() };
+    Way {
+        parts: script.parts().into_iter().map(part).collect(),
+        losses: script.losses().collect(),
+        flaw: flaw.map(|flaw| flaw.0.clone()),
     }
 }
 
-/// Two versions print one definition in two ways.
-fn same_version(old: &Catalog, new: &Catalog) -> Result<(), Failure> {
-    if old.server == new.server {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Code::Usage,
-        format!(
-            "the two sides are on servers of PostgreSQL {} and {}, which write one definition in two ways\n  \
-             = help: compare on servers of one major version",
-            old.server, new.server
-        ),
-    ))
-}
-
-/// All that there is no way for.
-fn impossible(findings: &[Impossible]) -> Failure {
-    let text: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    Failure::new(Code::Failed, format!("there is no way from one schema to the other\n\n{}", text.join("\n\n")))
+/// What the proof found, for the top of the SQL.
+fn comment(flaw: &Flaw) -> String {
+    let text = format!("THE PROOF DOES NOT HOLD: {}", flaw.0);
+    text.lines().map(|line| format!("-- {line}").trim_end().to_owned() + "\n").collect::<String>() + "\n"
 }

@@ -30,6 +30,8 @@ mod wait;
 
 use clap::Subcommand;
 
+pub(crate) use self::up::migrator;
+
 use crate::cli::Db;
 use crate::context::Context;
 use crate::failure::Failure;

@@ -117,6 +117,6 @@ pub(super) fn apply(
 }
 
 /// A migrator as every command uses it.
-pub(super) fn migrator(inspection: &Inspection) -> Migrator<'_> {
+pub(crate) fn migrator(inspection: &Inspection) -> Migrator<'_> {
     Migrator::new(inspection.set()).program(concat!("cargo xtask db (stairwell ", env!("CARGO_PKG_VERSION"), ")"))
 }

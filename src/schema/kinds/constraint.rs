@@ -1,0 +1,226 @@
+//! Constraints of tables but not-null. Path: schema, table, name.
+
+mod change;
+mod key;
+mod text;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage};
+use crate::schema::catalog::Catalog;
+use crate::schema::id::{Id, Kind};
+use crate::schema::read::{address, owned_by_extension, user_schema};
+use crate::schema::statement::{Pass, Statement};
+
+pub(super) use key::{are_named_by_postgres, is_in_added_primary_key, is_in_new_primary_key};
+
+/// A constraint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Constraint {
+    kind: Sort,
+    /// As `pg_get_constraintdef` prints it.
+    definition: String,
+    /// Those that it is of, in its order.
+    columns: Vec<String>,
+    /// Of a foreign key, the types of both ends: Postgres compares no longer when these change.
+    types: Vec<String>,
+    /// Whether a parent has it.
+    inherited: bool,
+    /// Whether it was declared here, and not only in a parent.
+    local: bool,
+    /// The path of the one in the partitioned table that this one is a part of.
+    parent: Option<Vec<String>>,
+    /// Its index, if it has one.
+    index: Option<KeyIndex>,
+}
+
+/// What there is to say of a constraint's index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct KeyIndex {
+    options: Vec<String>,
+    tablespace: Option<String>,
+    clustered: bool,
+    replica_identity: bool,
+}
+
+/// What kind of constraint it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Sort {
+    #[serde(rename = "p")]
+    PrimaryKey,
+    #[serde(rename = "u")]
+    Unique,
+    #[serde(rename = "c")]
+    Check,
+    #[serde(rename = "f")]
+    ForeignKey,
+    #[serde(rename = "x")]
+    Exclude,
+}
+
+impl Constraint {
+    /// Whether it is only what a parent's brings.
+    fn is_mirror(&self) -> bool {
+        self.inherited && !self.local
+    }
+
+    fn alter(id: &Id, pass: Pass, clause: impl Into<String>) -> Statement {
+        Statement::alter_table(id.relation(), id, pass, clause)
+    }
+
+    fn add(&self, id: &Id, only: &str) -> Statement {
+        let clause = format!("ADD CONSTRAINT {} {}", id.ident(), self.full());
+        Statement::alter_table(format!("{only}{}", id.relation()), id, Pass::AddConstraint, clause)
+    }
+
+    /// What of its index `ADD CONSTRAINT` does not say.
+    fn extras(&self, id: &Id) -> Vec<Statement> {
+        let Some(index) = &self.index else { return Vec::new() };
+        let name = id.ident();
+        let mut statements = self.index_options_after(id);
+        if index.clustered {
+            statements.push(Self::alter(id, Pass::Misc, format!("CLUSTER ON {name}")));
+        }
+        if index.replica_identity {
+            statements.push(Self::alter(id, Pass::Misc, format!("REPLICA IDENTITY USING INDEX {name}")));
+        }
+        statements
+    }
+
+    /// Whether `CLUSTER` goes by its index.
+    pub(super) fn is_clustered(&self) -> bool {
+        self.index.as_ref().is_some_and(|index| index.clustered)
+    }
+
+    fn is_bare(&self) -> bool {
+        self.index.as_ref().is_none_or(|index| !index.clustered && !index.replica_identity)
+    }
+}
+
+/// The constraints of a table.
+fn of_table<'a>(catalog: &'a Catalog, table: &'a [String]) -> impl Iterator<Item = (&'a Id, &'a Constraint)> {
+    catalog.within(Kind::Constraint, table).filter_map(|(id, object)| match &object.definition {
+        Definition::Constraint(constraint) => Some((id, constraint)),
+        _ => None,
+    })
+}
+
+/// Those that a table must have before it gets this parent, whose own they will be parts of.
+pub(super) fn before_attach(inheritance: &Id, child: &[String], sides: Sides<'_>) -> Vec<Statement> {
+    let hosted = |id: &Id, it: &Constraint| {
+        sides.old.get(id).is_none()
+            && matches!(it.inline(id, sides), Some(Inline::Implied { host }) if host == *inheritance)
+    };
+    let needed = of_table(sides.new, child).filter(|(id, it)| hosted(id, it) && it.kind != Sort::ForeignKey);
+    needed.flat_map(|(id, it)| std::iter::once(it.add(id, "")).chain(it.extras(id))).collect()
+}
+
+/// Drops what a parent's constraints left in a table that is its child no longer.
+pub(super) fn after_detach(child: &[String], sides: Sides<'_>) -> Vec<Statement> {
+    let left = |id: &Id, it: &Constraint| {
+        let changed = !matches!(sides.new.definition(id), Some(Definition::Constraint(new)) if new.definition == it.definition);
+        // A table that stays another's child keeps what that one has, too.
+        let kept_above = it.parent.as_ref().is_none_or(|above| sides.new.get(&Id::new(Kind::Constraint, above.clone())).is_some());
+        it.is_mirror() && changed && kept_above && !inheritance::stays(child, sides)
+    };
+    let drop = |id: &Id| Constraint::alter(id, Pass::Drop, format!("DROP CONSTRAINT {}", id.ident()));
+    of_table(sides.old, child).filter(|(id, it)| left(id, it)).map(|(id, _)| drop(id)).collect()
+}
+
+impl Entity for Constraint {
+    fn query(_server: u32) -> String {
+        format!(
+            "SELECT json_build_object('address', {address}, 'path', json_build_array(n.nspname, c.relname, k.conname),
+                'parent', {table}, 'definition', json_build_object('kind', k.contype, 'definition', pg_get_constraintdef(k.oid),
+                'columns', coalesce((SELECT json_agg(a.attname ORDER BY u.n) FROM unnest(k.conkey) WITH ORDINALITY u (attnum, n)
+                    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum), '[]'::json),
+                'types', coalesce((SELECT json_agg(format_type(a.atttypid, NULL) ORDER BY u.side, u.n)
+                    FROM (SELECT 0, k.conrelid, o.* FROM unnest(k.conkey) WITH ORDINALITY o
+                        UNION ALL SELECT 1, k.confrelid, o.* FROM unnest(k.confkey) WITH ORDINALITY o) u (side, rel, attnum, n)
+                    JOIN pg_attribute a ON a.attrelid = u.rel AND a.attnum = u.attnum WHERE k.contype = 'f'), '[]'::json),
+                'inherited', k.coninhcount > 0, 'local', k.conislocal,
+                'parent', CASE WHEN k.conparentid <> 0 THEN json_build_array(pn.nspname, pc.relname, p.conname) END,
+                'index', CASE WHEN k.contype IN ('p', 'u', 'x') THEN (SELECT json_build_object('options',
+                    coalesce((SELECT json_agg(o ORDER BY o) FROM unnest(ic.reloptions) o), '[]'::json),
+                    'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = ic.reltablespace),
+                    'clustered', i.indisclustered, 'replica_identity', i.indisreplident)
+                    FROM pg_class ic JOIN pg_index i ON i.indexrelid = ic.oid WHERE ic.oid = k.conindid) END))
+             FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+             LEFT JOIN pg_constraint p ON p.oid = k.conparentid LEFT JOIN pg_class pc ON pc.oid = p.conrelid
+             LEFT JOIN pg_namespace pn ON pn.oid = pc.relnamespace
+             WHERE k.contype IN ('p', 'u', 'c', 'f', 'x') AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+                -- Those that a foreign key has for each partition that it refers to come and go with the partitions.
+                AND p.conrelid IS DISTINCT FROM k.conrelid AND {theirs} AND NOT {extension}",
+            address = address("pg_constraint", "k.oid"),
+            table = address("pg_class", "c.oid"),
+            theirs = user_schema("n"),
+            extension = owned_by_extension("pg_class", "c.oid"),
+        )
+    }
+
+    fn phrase(&self, id: &Id) -> String {
+        format!("CONSTRAINT {} ON {}", id.ident(), id.relation())
+    }
+
+    fn slots(&self, id: &Id) -> Vec<(&'static str, Vec<String>)> {
+        let mut slots = Vec::new();
+        if self.index.is_some() {
+            slots.push(("relation", vec![id.schema().to_owned(), id.name().to_owned()]));
+        }
+        if self.kind == Sort::PrimaryKey {
+            slots.push(("primary key", id.path.get(..2).unwrap_or_default().to_vec()));
+        }
+        slots
+    }
+
+    fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
+        let table = lineage::table_of(id).path;
+        if self.is_mirror() {
+            let attached = inheritance::attached_now(sides.new, &table, sides).is_some();
+            let parent = self.parent.as_ref().map(|path| Id::new(Kind::Constraint, path.clone()));
+            let Some(parent) = parent.filter(|parent| self.index.is_some() && !attached && !key::goes_on(parent, sides))
+            else {
+                return Vec::new();
+            };
+            let mut statements = vec![self.add(id, key::only(id, sides))];
+            statements.extend(self.extras(id));
+            statements.push(key::attach(id, &parent));
+            return statements;
+        }
+        let mut statements = vec![self.add(id, key::only(id, sides))];
+        statements.extend(self.extras(id));
+        statements
+    }
+
+    fn inline(&self, id: &Id, sides: Sides<'_>) -> Option<Inline> {
+        let table = lineage::table_of(id);
+        let table_is_new = sides.old.get(&table).is_none();
+        if self.is_mirror() {
+            let Some(host) = inheritance::attached_now(sides.new, &table.path, sides) else {
+                return table_is_new.then_some(Inline::Implied { host: table });
+            };
+            if self.kind == Sort::ForeignKey || !table_is_new {
+                return Some(Inline::Implied { host });
+            }
+        }
+        self.written_into(id, table, table_is_new, sides)
+    }
+
+    fn drop(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
+        let table = lineage::table_of(id).path;
+        // It goes with the parent's, or is left over where the table leaves the parent, whose change then drops it.
+        if self.is_mirror() && (inheritance::stays(&table, sides) || lineage::parents(sides.old, &table).next().is_some()) {
+            return Vec::new();
+        }
+        let mut below = lineage::children(sides.new, &table).map(|child| lineage::same_in(id, child));
+        // A child may keep it as its own.
+        let kept = sides.new.get(id).is_none() && self.kind == Sort::Check && below.any(|below| sides.new.get(&below).is_some());
+        let only = if kept { "ONLY " } else { "" };
+        let clause = format!("DROP CONSTRAINT {}", id.ident());
+        vec![Statement::alter_table(format!("{only}{}", id.relation()), id, Pass::Drop, clause)]
+    }
+
+    fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change {
+        change::change(self, old, id, sides)
+    }
+}

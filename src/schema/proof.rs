@@ -1,0 +1,187 @@
+//! Whether a script does what it says: run on a scratch database, it must give exactly the other side.
+
+use std::fmt;
+
+use super::catalog::Catalog;
+use super::compare::{Impossible, compare};
+use super::difference::{Difference, differences, tree};
+use super::id::Id;
+use super::read::Without;
+use super::scratch::{Scratch, ScratchError, StatementFailed, Workshop};
+use super::script::Script;
+
+/// How often a catalog is printed, loaded and printed again before two prints of it count as two things.
+const PRINTS: usize = 2;
+
+/// Which script was run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leg {
+    /// The way there.
+    Up,
+    /// The way back.
+    Down,
+    /// The way there again.
+    UpAgain,
+}
+
+/// Why a proof does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flaw {
+    /// A statement was refused.
+    Refused(Leg, StatementFailed),
+    /// It runs, and what it gives differs in these: the old side is what came out, the new side what was wanted.
+    Differs(Leg, Vec<Difference>),
+}
+
+impl fmt::Display for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Up => "the way up",
+            Self::Down => "the way down",
+            Self::UpAgain => "the way up, taken again",
+        })
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(leg, failed) => write!(f, "{leg} fails: {failed}"),
+            Self::Differs(leg, found) => {
+                write!(
+                    f,
+                    "{leg} does not give what was asked for (- is what comes out, + what was asked for)\n\n{}",
+                    tree(found)
+                )
+            }
+        }
+    }
+}
+
+/// What there is and what there shall be, with what is known of how Postgres prints them.
+pub struct Proof<'a> {
+    workshop: &'a Workshop,
+    without: &'a Without,
+}
+
+impl<'a> Proof<'a> {
+    /// With scratch databases of this workshop.
+    pub fn new(workshop: &'a Workshop, without: &'a Without) -> Self {
+        Self { workshop, without }
+    }
+
+    /// Runs the ways on a scratch database that has the old side: up, down and up again, or up alone. It is that side's no more then.
+    pub fn prove(
+        &self,
+        scratch: &mut Scratch,
+        (old, new): (&Catalog, &Catalog),
+        up: &Script,
+        down: Option<&Script>,
+    ) -> Result<Result<(), Flaw>, ScratchError> {
+        let mut legs = vec![(Leg::Up, up, new)];
+        if let Some(down) = down {
+            legs.extend([(Leg::Down, down, old), (Leg::UpAgain, up, new)]);
+        }
+        for (leg, script, wanted) in legs {
+            if let Err(failed) = scratch.run(script)? {
+                return Ok(Err(Flaw::Refused(leg, failed)));
+            }
+            if let Some(flaw) = self.check(scratch, leg, wanted)? {
+                return Ok(Err(flaw));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether a scratch database has this catalog now.
+    pub fn check(&self, scratch: &mut Scratch, leg: Leg, wanted: &Catalog) -> Result<Option<Flaw>, ScratchError> {
+        let found = self.unprinted(&scratch.catalog(self.without)?, wanted)?;
+        Ok((!found.is_empty()).then_some(Flaw::Differs(leg, found)))
+    }
+
+    /// What differs, without that which differs only in how Postgres prints it: what came out is a later print of what was wanted.
+    fn unprinted(&self, outcome: &Catalog, wanted: &Catalog) -> Result<Vec<Difference>, ScratchError> {
+        let mut found = differences(outcome, wanted);
+        let mut print: Option<Catalog> = None;
+        for _ in 0..PRINTS {
+            if !found.iter().any(Difference::may_be_the_print) {
+                break;
+            }
+            let Some(next) = self.copy_read(print.as_ref().unwrap_or(wanted))? else { break };
+            found.retain(|difference| next.get(&difference.id) != outcome.get(&difference.id));
+            print = Some(next);
+        }
+        Ok(found)
+    }
+
+    /// The catalog as it is printed after it was loaded from its print; `None` if that cannot be done.
+    fn copy_read(&self, catalog: &Catalog) -> Result<Option<Catalog>, ScratchError> {
+        let mut scratch = self.workshop.scratch()?;
+        match self.fill(&mut scratch, catalog)? {
+            Ok(()) => scratch.catalog(self.without).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Makes an empty scratch database what a catalog says.
+    pub fn fill(&self, scratch: &mut Scratch, catalog: &Catalog) -> Result<Result<(), CopyFailed>, ScratchError> {
+        let empty = scratch.catalog(self.without)?;
+        Ok(match compare(&empty, catalog) {
+            Err(found) => Err(CopyFailed::Impossible(found)),
+            Ok(script) => scratch.run(&script)?.map_err(CopyFailed::Refused),
+        })
+    }
+
+    /// The old side with those objects taken from the new one that differ only in how Postgres prints them.
+    pub fn aligned(&self, old: &Catalog, new: &Catalog) -> Result<Catalog, ScratchError> {
+        let mut aligned = old.clone();
+        let mut open: Vec<Id> =
+            differences(old, new).into_iter().filter(Difference::may_be_the_print).map(|found| found.id).collect();
+        if open.is_empty() {
+            return Ok(aligned);
+        }
+        let (mut olds, mut news) = (vec![old.clone()], vec![new.clone()]);
+        for _ in 0..PRINTS {
+            for prints in [&mut olds, &mut news] {
+                let Some(last) = prints.last() else { return Ok(aligned) };
+                let Some(next) = self.copy_read(last)? else { return Ok(aligned) };
+                prints.push(next);
+            }
+            open.retain(|id| {
+                let meets = olds.iter().any(|a| news.iter().any(|b| a.get(id).is_some() && a.get(id) == b.get(id)));
+                if meets && let Some(object) = new.get(id) {
+                    aligned.objects.insert(id.clone(), object.clone());
+                }
+                !meets
+            });
+            // What is printed as before is not printed otherwise the next time.
+            let settled = |prints: &[Catalog], id: &Id| match prints {
+                [.., a, b] => a.get(id) == b.get(id),
+                _ => false,
+            };
+            open.retain(|id| !(settled(&olds, id) && settled(&news, id)));
+            if open.is_empty() {
+                break;
+            }
+        }
+        Ok(aligned)
+    }
+}
+
+/// Why a catalog could not be made again in an empty database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyFailed {
+    /// There are no statements for it.
+    Impossible(Vec<Impossible>),
+    /// The server refused one.
+    Refused(StatementFailed),
+}
+
+impl fmt::Display for CopyFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Impossible(found) => found.iter().try_for_each(|it| writeln!(f, "{it}")),
+            Self::Refused(failed) => failed.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The schema that a project wants: `schema.sql`, a folder of such, or what a command prints.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use stairwell::schema::Source;
+
+use crate::failure::{Code, Failure};
+
+/// What is taken where nothing is configured.
+const STANDARD: &str = "schema.sql";
+
+/// Where the desired state comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Desired {
+    /// A file or a folder, from the workspace's root.
+    Path(PathBuf),
+    /// What prints it.
+    Command {
+        /// For the shell.
+        command: String,
+    },
+}
+
+/// The part of a manifest that is ours.
+#[derive(Debug, Default, Deserialize)]
+struct Manifest {
+    workspace: Option<Section>,
+    package: Option<Section>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Section {
+    metadata: Option<Metadata>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Metadata {
+    stairwell: Option<Settings>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    schema: Option<Desired>,
+}
+
+/// The SQL of the desired state. `root` is the workspace's folder, `migrations` the migrations'.
+pub(crate) fn sources(root: Option<&Path>, migrations: &Path) -> Result<Vec<Source>, Failure> {
+    let configured = root.map(|root| configured(&root.join("Cargo.toml"))).transpose()?.flatten();
+    match (configured, root) {
+        (Some(Desired::Path(path)), Some(root)) => Ok(Source::read(&shown(root).join(path))?),
+        (Some(Desired::Command { command }), Some(root)) => output(&command, root),
+        _ => {
+            let beside = migrations.parent().unwrap_or(Path::new("")).join(STANDARD);
+            if !beside.exists() {
+                return Err(Failure::new(
+                    Code::Usage,
+                    format!(
+                        "no desired state: there is no `{}`, and the workspace's Cargo.toml names none\n  \
+                         = help: write it there, or name a file, a folder or a command:\n\n    \
+                         [workspace.metadata.stairwell]\n    schema = \"db/schema.sql\"   # or: schema = {{ command = \"…\" }}",
+                        beside.display()
+                    ),
+                ));
+            }
+            Ok(Source::read(&beside)?)
+        }
+    }
+}
+
+/// The root as a person would write it where they stand.
+fn shown(root: &Path) -> PathBuf {
+    match std::env::current_dir().map(|here| here.canonicalize().unwrap_or(here)) {
+        Ok(here) if here == root => PathBuf::new(),
+        _ => root.to_owned(),
+    }
+}
+
+fn configured(manifest: &Path) -> Result<Option<Desired>, Failure> {
+    let wrong = |why: String| {
+        Failure::new(
+            Code::Usage,
+            format!(
+                "`{}`: {why}\n  = help: [workspace.metadata.stairwell] knows `schema`, a path or `{{ command = \"…\" }}`",
+                manifest.display()
+            ),
+        )
+    };
+    let text = std::fs::read_to_string(manifest).map_err(|error| wrong(error.to_string()))?;
+    let manifest: Manifest = toml::from_str(&text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
+    let sections = [manifest.workspace, manifest.package];
+    Ok(sections
+        .into_iter()
+        .flatten()
+        .find_map(|section| section.metadata?.stairwell)
+        .and_then(|settings| settings.schema))
+}
+
+/// What a command prints, run in the workspace's folder.
+fn output(command: &str, root: &Path) -> Result<Vec<Source>, Failure> {
+    let failed = |why: String| {
+        Failure::new(Code::Failed, format!("the command that prints the desired state, `{command}`, {why}"))
+    };
+    let mut run = if cfg!(windows) { Command::new("cmd") } else { Command::new("sh") };
+    run.arg(if cfg!(windows) { "/C" } else { "-c" }).arg(command).current_dir(root);
+    // Its messages are for the person who started it.
+    run.stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = run.output().map_err(|error| failed(format!("cannot be run: {error}")))?;
+    if !output.status.success() {
+        return Err(failed(match output.status.code() {
+            Some(code) => format!("ended with exit status {code}"),
+            None => "was ended by a signal".to_owned(),
+        }));
+    }
+    let text = String::from_utf8(output.stdout).map_err(|_| failed("printed what is not UTF-8".to_owned()))?;
+    Ok(vec![Source::new(format!("<{command}>"), text)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<Desired>, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let manifest = folder.path().join("Cargo.toml");
+        std::fs::write(&manifest, text).map_err(|error| error.to_string())?;
+        configured(&manifest).map_err(|failure| failure.message())
+    }
+
+    #[test]
+    fn it_is_a_path_or_a_command() {
+        let path = "[workspace]\nmembers = []\n[workspace.metadata.stairwell]\nschema = \"db/schema\"";
+        assert_eq!(read(path), Ok(Some(Desired::Path("db/schema".into()))));
+        let command = "[workspace.metadata.stairwell]\nschema = { command = \"cargo run -p models\" }";
+        assert_eq!(read(command), Ok(Some(Desired::Command { command: "cargo run -p models".into() })));
+        assert_eq!(read("[package]\nname = \"shop\"\n[package.metadata.other]\nschema = 1"), Ok(None));
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_no_silence() {
+        let error = read("[workspace.metadata.stairwell]\nshcema = \"schema.sql\"").unwrap_err();
+        assert!(error.contains("shcema"), "{error}");
+    }
+}

@@ -1,0 +1,162 @@
+//! The two sides of a comparison: what a person may name, and how its catalog is come by.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use stairwell::migration::Migration;
+use stairwell::postgres::{Database, RunErrorKind};
+use stairwell::schema::{Catalog, Scratch, Source, Templates};
+use stairwell::{Checksum, Inspection, Target, Version};
+
+use super::{Bench, say_roles, without};
+use crate::context::Context;
+use crate::db::migrator;
+use crate::failure::Failure;
+
+/// What a person named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Given {
+    Url(String),
+    Path(PathBuf),
+    Migrations,
+    Schema,
+}
+
+impl FromStr for Given {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "migrations" => Self::Migrations,
+            "schema" => Self::Schema,
+            url if url.contains("://") => Self::Url(url.to_owned()),
+            path => Self::Path(path.into()),
+        })
+    }
+}
+
+/// A side that can be read.
+pub(crate) enum Side {
+    /// A database as it is.
+    Database(Database),
+    /// What files make; how a person calls them.
+    Sql(String, Vec<Source>),
+    /// What migrations make, all or up to one.
+    Migrations(Box<Migrations>),
+}
+
+/// Migrations that are to be run.
+pub(crate) struct Migrations {
+    inspection: Inspection,
+    /// The newest to run; `None` for none at all.
+    newest: Option<Version>,
+    /// Tells the project from others of its server.
+    project: String,
+}
+
+/// The catalog of a side, and the scratch database that has it, if one was made.
+pub(crate) struct Read {
+    pub(crate) catalog: Catalog,
+    pub(crate) scratch: Option<Scratch>,
+}
+
+impl Side {
+    /// Of what a person named.
+    pub(crate) fn of(context: &Context, given: &Given) -> Result<Self, Failure> {
+        Ok(match given {
+            Given::Url(url) => Self::Database(Database::parse(url)?.with_defaults(|name| std::env::var(name).ok())?),
+            Given::Path(path) => Self::Sql(path.display().to_string(), Source::read(path)?),
+            Given::Migrations => {
+                let inspection = context.inspect()?;
+                let newest = inspection.set().head().map(|migration| migration.version);
+                Self::migrations(context, inspection, newest)?
+            }
+            Given::Schema => Self::Sql("the desired state".to_owned(), context.schema()?),
+        })
+    }
+
+    /// The migrations up to this one, of files that are in order.
+    pub(crate) fn migrations(
+        context: &Context,
+        inspection: Inspection,
+        newest: Option<Version>,
+    ) -> Result<Self, Failure> {
+        let defects = inspection.defects();
+        if !defects.0.is_empty() {
+            return Err(defects.into());
+        }
+        Ok(Self::Migrations(Box::new(Migrations { inspection, newest, project: context.key() })))
+    }
+
+    /// The database, where it is one.
+    pub(crate) fn database(&self) -> Option<&Database> {
+        match self {
+            Self::Database(database) => Some(database),
+            _ => None,
+        }
+    }
+
+    /// Its catalog, read or made.
+    pub(crate) fn read(&self, bench: &Bench) -> Result<Read, Failure> {
+        match self {
+            Self::Database(database) => Ok(Read { catalog: Catalog::of(database, &without())?, scratch: None }),
+            Self::Sql(_, sources) => {
+                let workshop = bench.workshop()?;
+                let mut scratch = workshop.scratch()?;
+                let outcome = scratch.load(sources);
+                say_roles(workshop);
+                outcome?;
+                Ok(Read { catalog: scratch.catalog(&without())?, scratch: Some(scratch) })
+            }
+            Self::Migrations(migrations) => {
+                let mut scratch = migrations.run(bench)?;
+                Ok(Read { catalog: scratch.catalog(&without())?, scratch: Some(scratch) })
+            }
+        }
+    }
+}
+
+impl Migrations {
+    /// A scratch database with what they make.
+    fn run(&self, bench: &Bench) -> Result<Scratch, Failure> {
+        let workshop = bench.workshop()?;
+        let Some(newest) = self.newest else { return Ok(workshop.scratch()?) };
+        let steps: Vec<&Migration> =
+            self.inspection.set().migrations().iter().filter(|it| it.version <= newest).collect();
+        let digests: Vec<Checksum> =
+            steps.iter().map(|it| Checksum::of(format!("{} {}", it.id(), it.up.checksum()))).collect();
+        let templates = Templates::new(&self.project, &digests);
+        let (mut scratch, done) = templates.longest(workshop)?;
+        if done == steps.len() {
+            return Ok(scratch);
+        }
+        loop {
+            let outcome = migrator(&self.inspection).up(scratch.database(), Target::Version(newest));
+            let Err(error) = outcome else { break };
+            let made = match &error.kind {
+                RunErrorKind::Script(failure) => match failure.missing_role() {
+                    Some(role) => workshop.make_role(role)?,
+                    None => false,
+                },
+                _ => false,
+            };
+            if !made {
+                return Err(error.into());
+            }
+        }
+        say_roles(workshop);
+        templates.keep(workshop, &mut scratch)?;
+        Ok(scratch)
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(database) => database.fmt(f),
+            Self::Sql(name, _) => f.write_str(name),
+            Self::Migrations(_) => f.write_str("the migrations"),
+        }
+    }
+}
