@@ -21,6 +21,7 @@ mod server;
 mod shell;
 mod show;
 mod sql;
+mod squash;
 mod stamp;
 mod status;
 mod up;
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Repair(repair::Args),
     Lock(lock::Args),
     Rebase(rebase::Args),
+    Squash(squash::Args),
     Wait(wait::Args),
     Create(create::Args),
     Drop(drop::Args),
@@ -91,6 +93,7 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Repair(args) => repair::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
         Command::Rebase(args) => rebase::run(&context, &args),
+        Command::Squash(args) => squash::run(&context, &args),
         Command::Wait(args) => wait::run(&context, &args),
         Command::Create(args) => create::run(&context, &args),
         Command::Drop(args) => drop::run(&context, &args),
