@@ -99,7 +99,7 @@ impl<'a> Planner<'a> {
                     None => None,
                 },
                 // It goes with what it is a part of.
-                Deed::Drop => self
+                Deed::Drop if !self.apart.contains(&n) => self
                     .sides
                     .old
                     .needs(task.id)
@@ -215,13 +215,13 @@ impl<'a> Planner<'a> {
                 .filter(|n| {
                     hosts[*n] != *n
                         && circle.contains(&hosts[*n])
-                        && self.tasks[*n].deed == Deed::Create
+                        && matches!(self.tasks[*n].deed, Deed::Create | Deed::Drop)
                         && !self.apart.contains(n)
                 })
                 .collect();
             // What can be added later with the least to read goes first: foreign keys, constraints, defaults, and columns last.
             for kinds in [
-                &[Kind::Constraint][..],
+                &[Kind::Constraint, Kind::DomainConstraint][..],
                 &[Kind::Default, Kind::Sequence, Kind::SequenceOwner],
                 &[Kind::Inheritance],
                 &[Kind::Column],
