@@ -86,13 +86,17 @@ impl<'a> Proof<'a> {
             if let Err(failed) = scratch.run(script)? {
                 return Ok(Err(Flaw::Refused(leg, failed)));
             }
-            let outcome = scratch.catalog(self.without)?;
-            let found = self.unprinted(&outcome, wanted)?;
-            if !found.is_empty() {
-                return Ok(Err(Flaw::Differs(leg, found)));
+            if let Some(flaw) = self.check(scratch, leg, wanted)? {
+                return Ok(Err(flaw));
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Whether a scratch database has this catalog now.
+    pub fn check(&self, scratch: &mut Scratch, leg: Leg, wanted: &Catalog) -> Result<Option<Flaw>, ScratchError> {
+        let found = self.unprinted(&scratch.catalog(self.without)?, wanted)?;
+        Ok((!found.is_empty()).then_some(Flaw::Differs(leg, found)))
     }
 
     /// What differs, without that which differs only in how Postgres prints it: what came out is a later print of what was wanted.

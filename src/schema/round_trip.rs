@@ -101,8 +101,8 @@ impl<'a> RoundTrips<'a> {
         self
     }
 
-    /// Copies of what the first migrations made, so that these are not run again. It must be of these migrations, as they are; of no more
-    /// than stand before the first that is to be tried.
+    /// Copies of what the first migrations made, so that these are not run again. They must be of those before the first that is
+    /// to be tried, as they are; what these make is kept, if they are many.
     #[must_use]
     pub fn templates(mut self, templates: Templates) -> Self {
         self.templates = Some(templates);
@@ -117,9 +117,17 @@ impl<'a> RoundTrips<'a> {
     ) -> Result<End, ScratchError> {
         let migrations = self.set.migrations();
         let mut walk = Walk::begin(self)?;
+        let copied = walk.applied;
         for (n, migration) in migrations.iter().enumerate().filter(|(_, migration)| wanted(migration)) {
             if let Some((stuck, error)) = walk.advance(n, &mut on)? {
                 return Ok(self.stuck(stuck, error, &mut on));
+            }
+            // Before it has gone down for the first time.
+            if n - copied.min(n) > FEW
+                && !walk.went_down
+                && let Some(templates) = &self.templates
+            {
+                templates.keep(self.workshop, &mut walk.scratch)?;
             }
             on(Trying::Started(migration));
             let started = Instant::now();

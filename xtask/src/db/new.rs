@@ -1,12 +1,16 @@
-//! `db new`: an up and a down file, ready to edit.
+//! `db new`: an up and a down file, ready to edit or, with `--auto`, ready.
+
+mod auto;
+mod files;
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use stairwell::migration::{Direction, file_name};
+use stairwell::schema::{Back, Steps};
 use stairwell::{Inspection, Version};
 
 use crate::context::Context;
@@ -14,6 +18,11 @@ use crate::failure::{Code, Failure};
 use crate::terminal::{print, say};
 
 const HELP: &str = "\
+With --auto both are written by comparing what the migrations make with the desired state: what `schema` in \
+[workspace.metadata.stairwell] names (a file, a folder, or `{ command = \"…\" }` that prints it), or `schema.sql` beside the \
+migrations. They are proved on a scratch database before they are written: up, down and up again must give exactly the one and \
+the other schema. What cannot share a transaction becomes several migrations.
+
 The version is the UTC time, and later than the newest there is. Nothing is overwritten.
 
 The script runs in one transaction with its row in the ledger. In the comments at its top, one a line:
@@ -36,6 +45,27 @@ pub(crate) struct Args {
     /// The same, as `alembic revision -m` has it
     #[arg(short, long, value_name = "NAME", hide = true, conflicts_with = "name")]
     message: Option<String>,
+    #[command(flatten)]
+    auto: Auto,
+}
+
+/// A migration that writes itself.
+#[derive(Debug, clap::Args)]
+struct Auto {
+    /// Write what is missing between the migrations and the desired state, and prove it
+    #[arg(long)]
+    auto: bool,
+    /// With --auto: what is not dropped and made, but has a new name: `users:accounts`, `public.users.phone:mobile` (a column,
+    /// constraint, trigger, …), `mood.ok:fine` (a value of an enum). May be given several times; in a terminal it is asked about
+    #[arg(long, value_name = "OLD:NEW", requires = "auto")]
+    rename: Vec<String>,
+    /// With --auto: write what a table in use needs, in several migrations: constraints NOT VALID and validated later, indexes
+    /// CONCURRENTLY
+    #[arg(long, requires = "auto")]
+    online: bool,
+    /// With --auto: write it even if the proof does not hold, with what differs as a comment
+    #[arg(long, requires = "auto")]
+    force: bool,
 }
 
 /// The longest name that is made, in bytes: it leaves room for version and ending in the 200 that a file's name may have.
@@ -101,16 +131,81 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|error| {
         Failure::new(Code::Files, format!("cannot create the folder `{}`: {error}", folder.display()))
     })?;
+    let steps = match args.auto.auto {
+        true => match auto::steps(context, &args.auto, context.inspect()?)? {
+            Some(steps) => Some(steps),
+            None => {
+                say("nothing to write: the migrations make what is desired");
+                return Ok(());
+            }
+        },
+        false => None,
+    };
     // Two at once would choose one version. Where a folder cannot be locked, the worst is a duplicate that the build names.
     let _alone = lock(folder);
     // A folder with defects still takes a new migration.
-    let version = next_version(Timestamp::now(), newest(folder, context.inspect().ok().as_ref()))?;
-    let id = format!("{version}_{name}");
-    let mut written: Vec<std::path::PathBuf> = Vec::new();
-    for direction in [Direction::Up, Direction::Down] {
-        let path = folder.join(format!("{id}{}", direction.suffix()));
-        if let Err(error) = create(&path, &template(&id, direction)) {
-            // Half a pair would only be in the way.
+    let first = next_version(Timestamp::now(), newest(folder, context.inspect().ok().as_ref()))?;
+    let written = match &steps {
+        None => {
+            let id = format!("{first}_{name}");
+            let texts = [Direction::Up, Direction::Down].map(|direction| (direction, template(&id, direction)));
+            write(folder, texts.map(|(direction, text)| (format!("{id}{}", direction.suffix()), text)))?
+        }
+        Some(steps) => write(folder, migrations(first, &name, steps)?)?,
+    };
+    for path in &written {
+        print(format_args!("{}\n", path.display()))?;
+    }
+    match steps {
+        None => say("Write the SQL into both, then apply them with: cargo xtask db up"),
+        Some(steps) => conclude(&steps),
+    }
+    Ok(())
+}
+
+/// The files of all steps, each with a version of its own.
+fn migrations(first: Version, name: &str, steps: &Steps) -> Result<Vec<(String, String)>, Failure> {
+    let flaw = steps.flaw.as_ref().map(ToString::to_string);
+    let mut files = Vec::new();
+    let mut version = first;
+    for (n, step) in steps.steps.iter().enumerate() {
+        if n > 0 {
+            version = next_version(Timestamp::UNIX_EPOCH, Some(version))?;
+        }
+        // The first has the name as it is: most have no second.
+        let id = if n == 0 { format!("{version}_{name}") } else { format!("{version}_{name}_{}", n + 1) };
+        let (up, down) = files::texts(&id, step, flaw.as_deref());
+        files.push((format!("{id}{}", Direction::Up.suffix()), up));
+        files.extend(down.map(|text| (format!("{id}{}", Direction::Down.suffix()), text)));
+    }
+    Ok(files)
+}
+
+/// Says what a person should know before they apply it.
+fn conclude(steps: &Steps) {
+    for step in &steps.steps {
+        for loss in step.up.iter().flat_map(|up| up.statements.iter().filter_map(|it| it.loss.as_deref())) {
+            say(&format!("it {loss}"));
+        }
+        if let Back::Impossible(found) = &step.down {
+            for it in found {
+                say(&format!("there is no way back: {it}"));
+            }
+        }
+    }
+    match &steps.flaw {
+        Some(_) => say("warning: the proof does not hold; the comment at the top of the files says what differs"),
+        None => say("Proved: up, down and up again. Read it, then apply it with: cargo xtask db up"),
+    }
+}
+
+/// Writes files that must not be there yet, all or none.
+fn write(folder: &Path, files: impl IntoIterator<Item = (String, String)>) -> Result<Vec<PathBuf>, Failure> {
+    let mut written: Vec<PathBuf> = Vec::new();
+    for (name, text) in files {
+        let path = folder.join(name);
+        if let Err(error) = create(&path, &text) {
+            // Half of it would only be in the way.
             for path in &written {
                 let _ = fs::remove_file(path);
             }
@@ -118,11 +213,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         }
         written.push(path);
     }
-    for path in &written {
-        print(format_args!("{}\n", path.display()))?;
-    }
-    say("Write the SQL into both, then apply them with: cargo xtask db up");
-    Ok(())
+    Ok(written)
 }
 
 /// Keeps other `db new` of this folder waiting until the file is dropped. The folder itself is locked, which leaves nothing in it.

@@ -1,0 +1,105 @@
+//! `db new --auto`: a migration that writes itself, from what the migrations make to what is desired.
+
+use stairwell::Inspection;
+use stairwell::schema::{Catalog, Manner, Proof, Rename, Scratch, Script, Steps, Way, likely};
+
+use super::Auto;
+use crate::context::Context;
+use crate::db::guard::{self, Answer};
+use crate::failure::{Code, Failure};
+use crate::schema::side::{Read, Side};
+use crate::schema::{Bench, impossible, same_version, without};
+use crate::terminal::say;
+
+/// The steps to what is desired; `None` if it is what the migrations make.
+pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> Result<Option<Steps>, Failure> {
+    // Before a server is started: what cannot be read needs none.
+    let desired = Side::Sql("the desired state".to_owned(), context.schema()?);
+    let newest = inspection.set().head().map(|migration| migration.version);
+    let migrations = Side::migrations(context, inspection, newest)?;
+    let bench = Bench::of(context)?;
+    let Read { catalog: old, scratch: Some(scratch) } = migrations.read(&bench)? else {
+        return Err(Failure::new(Code::Failed, "the migrations made no database"));
+    };
+    let new = desired.read(&bench)?.catalog;
+    same_version(&old, &new)?;
+    let without = without();
+    let proof = Proof::new(bench.workshop()?, &without);
+    let old = proof.aligned(&old, &new)?;
+    let mut work = Work { proof, scratch, current: old.clone(), new, renames: Vec::new() };
+    for text in &args.rename {
+        let rename = Rename::read(text, &work.current, &work.new)
+            .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
+        work.rename(rename)?;
+    }
+    work.ask()?;
+    if work.current.objects == work.new.objects && work.renames.is_empty() {
+        return Ok(None);
+    }
+    let manner = if args.online { Manner::Online } else { Manner::Plain };
+    let Work { proof, mut scratch, current, new, renames } = work;
+    let way = Way { old: &old, renamed: &current, new: &new, renames: &renames, manner };
+    let steps = way.steps(&proof, &mut scratch, &without)?.map_err(|found| impossible(&found))?;
+    if let Some(flaw) = &steps.flaw
+        && !args.force
+    {
+        return Err(Failure::new(
+            Code::Failed,
+            format!(
+                "nothing was written, because the proof does not hold: {flaw}\n  \
+                 = help: `--force` writes it with this as a comment; please report it with both schemas if you can"
+            ),
+        ));
+    }
+    Ok(Some(steps))
+}
+
+/// A comparison under way.
+struct Work<'a> {
+    proof: Proof<'a>,
+    /// What the migrations make, with what was renamed.
+    scratch: Scratch,
+    current: Catalog,
+    new: Catalog,
+    renames: Vec<Rename>,
+}
+
+impl Work<'_> {
+    /// Renames, and looks at what that makes of the rest: definitions name other objects.
+    fn rename(&mut self, rename: Rename) -> Result<(), Failure> {
+        let Some(statement) = rename.statement(&self.current) else {
+            return Err(Failure::new(Code::Usage, format!("{} cannot be renamed", rename.id())));
+        };
+        self.scratch.run(&Script { statements: vec![statement] })?.map_err(|failed| {
+            Failure::new(Code::Failed, format!("`--rename {}` fails: {failed}", rename.spelling()))
+        })?;
+        let catalog = self.scratch.catalog(&without())?;
+        self.current = self.proof.aligned(&catalog, &self.new)?;
+        self.renames.push(rename);
+        Ok(())
+    }
+
+    /// Asks about what may have been renamed, or names it where nobody can be asked.
+    fn ask(&mut self) -> Result<(), Failure> {
+        let mut declined: Vec<Rename> = Vec::new();
+        loop {
+            let mut open = likely(&self.current, &self.new).into_iter().filter(|it| !declined.contains(it));
+            let Some(rename) = open.next() else { return Ok(()) };
+            match guard::ask(&format!("Rename {rename}? [y/N]")) {
+                Answer::Said(answer) if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") => {
+                    self.rename(rename)?
+                }
+                Answer::Said(_) => declined.push(rename),
+                Answer::NobodyToAsk(_) => {
+                    for rename in std::iter::once(rename).chain(open) {
+                        say(&format!(
+                            "note: one goes and one like it comes; if you mean to rename {rename}: --rename '{}'",
+                            rename.spelling()
+                        ));
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
