@@ -46,10 +46,8 @@ struct Row {
     /// What it is in, where `pg_depend` does not say so: a column's table.
     parent: Option<Address>,
     /// What it needs, and what it only comes after, where `pg_depend` does not say so.
-    #[serde(default)]
-    needs: Vec<Address>,
-    #[serde(default)]
-    after: Vec<Address>,
+    needs: Option<Vec<Address>>,
+    after: Option<Vec<Address>>,
     owner: Option<u32>,
     grants: Option<Vec<String>>,
     position: Option<u32>,
@@ -220,8 +218,11 @@ impl Raw {
                 comment: self.comments.remove(&row.address),
                 labels: self.labels.remove(&row.address).unwrap_or_default(),
             };
-            let told =
-                [(row.after, Tie::After), (row.needs, Tie::Normal), (row.parent.into_iter().collect(), Tie::Part)];
+            let told = [
+                (row.after.unwrap_or_default(), Tie::After),
+                (row.needs.unwrap_or_default(), Tie::Normal),
+                (row.parent.into_iter().collect(), Tie::Part),
+            ];
             for (needed, tie) in told {
                 ties.extend(needed.into_iter().map(|address| (id.clone(), address, tie)));
             }

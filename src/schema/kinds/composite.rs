@@ -57,6 +57,11 @@ pub(super) fn stored_in<'a>(catalog: &'a Catalog, id: &Id) -> Option<&'a Id> {
     None
 }
 
+/// How a type is made anew: beside the old one, where there are values of that.
+pub(super) fn anew(id: &Id, sides: Sides<'_>) -> Change {
+    if stored_in(sides.old, id).is_some() { Change::Swap } else { Change::Replace }
+}
+
 impl Composite {
     fn find(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|attribute| attribute.name == name)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::composite::anew;
 use super::enumeration::name_away;
 use super::{Change, Definition, Entity, Sides};
 use crate::schema::id::{Id, Kind};
@@ -52,20 +53,20 @@ impl Entity for Domain {
     }
 
     fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
-        let mut sql = format!("CREATE DOMAIN {} AS {}", id.qualified(), self.data_type);
+        let mut parts = vec![format!("CREATE DOMAIN {} AS {}", id.qualified(), self.data_type)];
         for (word, text) in [("COLLATE", &self.collation), ("DEFAULT", &self.default)] {
-            if let Some(text) = text {
-                sql.push_str(&format!(" {word} {text}"));
-            }
+            parts.extend(text.as_ref().map(|text| format!("{word} {text}")));
         }
         if self.not_null {
-            sql.push_str(" NOT NULL");
+            parts.push("NOT NULL".to_owned());
         }
+        let mut sql = parts.join(" ");
         for (constraint, object) in sides.new.within(Kind::DomainConstraint, &id.path) {
             if let Definition::DomainConstraint(definition) = &object.definition
                 && definition.is_written_with_domain(constraint, sides)
             {
-                sql.push_str(&format!("\n    {}", definition.text(constraint)));
+                sql.push_str("\n    ");
+                sql.push_str(&definition.text(constraint));
             }
         }
         vec![Statement::new(sql)]
@@ -75,9 +76,9 @@ impl Entity for Domain {
         vec![Statement::new(format!("DROP DOMAIN {}", id.qualified()))]
     }
 
-    fn change(&self, old: &Self, id: &Id, _sides: Sides<'_>) -> Change {
+    fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change {
         if (&self.data_type, &self.collation) != (&old.data_type, &old.collation) {
-            return Change::Swap;
+            return anew(id, sides);
         }
         let mut statements = Vec::new();
         let mut alter = |clause: &str| statements.push(Statement::new(format!("ALTER DOMAIN {} {clause}", id.qualified())));

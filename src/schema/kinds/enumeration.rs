@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::composite::anew;
 use super::{Change, Entity, Sides};
 use crate::schema::id::Id;
 use crate::schema::quote::{ident, literal, qualified};
@@ -90,8 +91,8 @@ impl Entity for Enum {
         vec![Statement::new(format!("DROP TYPE {}", id.qualified()))]
     }
 
-    fn change(&self, old: &Self, id: &Id, _sides: Sides<'_>) -> Change {
-        self.additions(old, id).map_or(Change::Swap, Change::Alter)
+    fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change {
+        self.additions(old, id).map_or_else(|| anew(id, sides), Change::Alter)
     }
 
     fn move_away(&self, id: &Id) -> Option<(Statement, Id)> {

@@ -19,13 +19,11 @@ pub struct Language {
 impl Language {
     fn write(&self, id: &Id, verb: &str) -> Vec<Statement> {
         let trusted = if self.trusted { "TRUSTED " } else { "" };
-        let mut sql = format!("{verb} {trusted}LANGUAGE {} HANDLER {}", id.ident(), self.handler);
+        let mut parts = vec![format!("{verb} {trusted}LANGUAGE {} HANDLER {}", id.ident(), self.handler)];
         for (word, function) in [("INLINE", &self.inline), ("VALIDATOR", &self.validator)] {
-            if let Some(function) = function {
-                sql.push_str(&format!(" {word} {function}"));
-            }
+            parts.extend(function.as_ref().map(|function| format!("{word} {function}")));
         }
-        vec![Statement::new(sql)]
+        vec![Statement::new(parts.join(" "))]
     }
 }
 

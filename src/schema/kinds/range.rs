@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::composite::anew;
 use super::enumeration::{name_away, rename_away};
 use super::shell_type::shell_address;
 use super::{Change, Entity, Sides};
@@ -29,6 +30,15 @@ impl Range {
     fn fixed(&self) -> impl PartialEq + '_ {
         (&self.subtype, &self.operator_class, &self.collation, &self.canonical, &self.subtype_diff)
     }
+}
+
+/// The name that Postgres gives to a multirange type if it is not told one.
+fn multirange_by_itself(id: &Id) -> Vec<String> {
+    let name = match id.name().split_once("range") {
+        Some((before, after)) => format!("{before}multirange{after}"),
+        None => format!("{}_multirange", id.name()),
+    };
+    vec![id.schema().to_owned(), name]
 }
 
 impl Entity for Range {
@@ -81,7 +91,7 @@ impl Entity for Range {
             ("COLLATION", self.collation.as_ref()),
             ("CANONICAL", self.canonical.as_ref()),
             ("SUBTYPE_DIFF", self.subtype_diff.as_ref()),
-            ("MULTIRANGE_TYPE_NAME", Some(&multirange)),
+            ("MULTIRANGE_TYPE_NAME", Some(&multirange).filter(|_| self.multirange != multirange_by_itself(id))),
         ];
         let options: Vec<String> =
             options.iter().filter_map(|(name, value)| value.map(|value| format!("{name} = {value}"))).collect();
@@ -94,7 +104,7 @@ impl Entity for Range {
         self.canonical.is_none().then(drop).into_iter().collect()
     }
 
-    fn change(&self, old: &Self, id: &Id, _sides: Sides<'_>) -> Change {
+    fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change {
         if self.fixed() == old.fixed() && self.multirange.first() == old.multirange.first() {
             let name = self.multirange.last().map_or(String::new(), |name| ident(name));
             let sql = format!("ALTER TYPE {} RENAME TO {name}", qualified(&old.multirange));
@@ -105,7 +115,7 @@ impl Entity for Range {
                 "the {id} has a canonical function, which is a part of it: make a range type of another name, and move what uses this one"
             ));
         }
-        Change::Swap
+        anew(id, sides)
     }
 
     fn move_away(&self, id: &Id) -> Option<(Statement, Id)> {

@@ -23,7 +23,6 @@ fn names(options: &str) -> Vec<&str> {
         match (quote, character) {
             // A doubled quote ends a string and begins another one: no harm done.
             (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(character),
             (None, '=') => names.push(options.get(start..at).unwrap_or_default().trim()),
             (None, ',') => start = at + 1,
