@@ -87,13 +87,18 @@ pub(super) fn order<'a>(sides: Sides<'a>, fates: &'a Fates, layout: Layout) -> V
         tasks.iter_mut().for_each(|task| task.home = Some(home(task.id, sides.new)));
     }
     tasks.sort();
+    let mut known: HashMap<&Id, usize> = HashMap::new();
+    let groups: Vec<usize> = (0..)
+        .zip(&tasks)
+        .map(|(n, task)| task.home.map_or(n, |home| *known.entry(home).or_insert(n)))
+        .collect();
     let index: HashMap<(&Id, Deed), usize> =
         tasks.iter().enumerate().map(|(n, task)| ((task.id, task.deed), n)).collect();
     let mut planner = Planner { sides, fates, tasks, index, apart: BTreeSet::new() };
     loop {
         let hosts = planner.hosts();
         let graph = planner.graph(&hosts);
-        let (order, circles) = graph.sort();
+        let (order, circles) = graph.sort(&groups);
         if !planner.part(&graph, &circles, &hosts) {
             return planner.write(&order, &hosts);
         }
