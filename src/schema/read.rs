@@ -218,13 +218,9 @@ impl Raw {
                 comment: self.comments.remove(&row.address),
                 labels: self.labels.remove(&row.address).unwrap_or_default(),
             };
-            let told = [
-                (row.after.unwrap_or_default(), Tie::After),
-                (row.needs.unwrap_or_default(), Tie::Normal),
-                (row.parent.into_iter().collect(), Tie::Part),
-            ];
-            for (needed, tie) in told {
-                ties.extend(needed.into_iter().map(|address| (id.clone(), address, tie)));
+            let parent = row.parent.map(|parent| vec![parent]);
+            for (needed, tie) in [(row.after, Tie::After), (row.needs, Tie::Normal), (parent, Tie::Part)] {
+                ties.extend(needed.into_iter().flatten().map(|address| (id.clone(), address, tie)));
             }
             if let Some(position) = row.position {
                 catalog.positions.insert(id.clone(), position);

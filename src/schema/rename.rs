@@ -39,6 +39,17 @@ impl Rename {
         &self.id
     }
 
+    /// Whether it only follows from another: a constraint or an index that is named after its table or its column, as Postgres names them.
+    pub fn follows(&self, other: &Self) -> bool {
+        let named_after = matches!(self.id.kind, Kind::Constraint | Kind::Index | Kind::Sequence | Kind::Statistics);
+        let gives_names = matches!(other.id.kind, Kind::Table | Kind::Column) && other.value.is_none();
+        // With the underscores that Postgres joins its parts with.
+        let joined = |name: &str| format!("_{name}_");
+        named_after
+            && gives_names
+            && joined(self.id.name()).replace(&joined(other.id.name()), &joined(&other.new)) == joined(&self.new)
+    }
+
     /// The statement that does it; the catalog has the object by its old or its new name.
     pub fn statement(&self, catalog: &Catalog) -> Option<Statement> {
         let new = ident(&self.new);

@@ -5,10 +5,12 @@ mod change;
 mod serial;
 mod text;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::sequence::Options;
-use super::{Change, Definition, Entity, Inline, Sides, lineage, names, parameters};
+use super::{Change, Definition, Entity, Inline, Sides, foreign_options, lineage, names, parameters};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::qualified;
@@ -35,7 +37,7 @@ pub struct Column {
     statistics: Option<i32>,
     /// `n_distinct=5`, …
     options: Vec<String>,
-    fdw_options: Vec<String>,
+    fdw_options: BTreeMap<String, String>,
     /// Whether it was declared here, and not only in a parent.
     local: bool,
     /// Whether a parent has it.
@@ -114,10 +116,6 @@ impl Column {
     /// Whether it is computed.
     pub(super) fn is_generated(&self) -> bool {
         self.generated.is_some()
-    }
-
-    pub(super) fn data_type(&self) -> &str {
-        &self.data_type
     }
 
     /// Whether it is made just as the parent's is where a partition is made of the parent.
@@ -238,7 +236,7 @@ impl Entity for Column {
                 'compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
                 'statistics', CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END,
                 'options', coalesce((SELECT json_agg(o ORDER BY o) FROM unnest(a.attoptions) o), '[]'::json),
-                'fdw_options', coalesce(to_json(a.attfdwoptions), '[]'::json),
+                'fdw_options', {foreign},
                 'local', a.attislocal, 'inherited', a.attinhcount > 0))
              FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
              JOIN pg_type t ON t.oid = a.atttypid
@@ -249,6 +247,7 @@ impl Entity for Column {
             of_parent = part("pg_class", "h.inhparent", "b.attnum"),
             grants = grants('c', "a.attacl", "c.relowner"),
             options = Options::json("s"),
+            foreign = foreign_options::json("a.attfdwoptions"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
         )

@@ -146,7 +146,7 @@ impl Entity for Index {
         create::create(self, id, sides)
     }
 
-    fn inline(&self, id: &Id, sides: Sides<'_>) -> Option<Inline> {
+    fn inline(&self, _id: &Id, sides: Sides<'_>) -> Option<Inline> {
         self.parent.as_ref()?;
         let host = inheritance::attached_now(sides.new, &self.table, sides)?;
         Some(Inline::Implied { host })
@@ -173,7 +173,7 @@ impl Entity for Index {
         }
         let mut statements = Vec::new();
         let name = id.qualified();
-        for clause in parameters::changes(&self.options, &old.options) {
+        for clause in parameters::changes(&old.options, &self.options) {
             statements.push(Statement::new(format!("ALTER INDEX {name} {clause}")));
         }
         if self.tablespace != old.tablespace {

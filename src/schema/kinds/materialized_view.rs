@@ -77,7 +77,7 @@ impl Settings {
         if self.compression != old.compression {
             clauses.push(format!("SET COMPRESSION {}", self.compression.as_deref().unwrap_or("default")));
         }
-        clauses.extend(parameters::changes(&self.options, &old.options));
+        clauses.extend(parameters::changes(&old.options, &self.options));
         clauses
     }
 }
@@ -212,7 +212,7 @@ impl Entity for MaterializedView {
             let tablespace = self.tablespace.as_deref().unwrap_or("pg_default");
             statements.push(Self::alter(id, &format!("SET TABLESPACE {}", ident(tablespace))));
         }
-        let clauses = parameters::changes(&self.options, &old.options);
+        let clauses = parameters::changes(&old.options, &self.options);
         statements.extend(clauses.iter().map(|clause| Self::alter(id, clause)));
         if self.replica_identity != old.replica_identity {
             statements.push(self.identity(id));

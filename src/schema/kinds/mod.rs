@@ -15,6 +15,8 @@ use super::statement::Statement;
 
 mod firing;
 mod foreign_options;
+mod lineage;
+mod names;
 mod parameters;
 
 pub(super) use shell_type::cut as cut_cycles;
@@ -227,9 +229,6 @@ macro_rules! definitions {
         }
     };
 }
-
-mod lineage;
-mod names;
 
 definitions! {
     access_method::AccessMethod,

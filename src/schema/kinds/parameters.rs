@@ -1,44 +1,30 @@
-//! Storage parameters (`fillfactor=70`) and the options of foreign data, as Postgres stores both: `name=value`.
+//! Parameters of relations: `fillfactor=70`, as `pg_class.reloptions` has them.
 
-use crate::schema::quote::{ident, literal};
+use crate::schema::quote::literal;
 
 /// The JSON of a `reloptions` in the order of their names.
 pub(super) fn json(options: &str) -> String {
     format!("coalesce((SELECT json_agg(o ORDER BY o) FROM unnest({options}) o), '[]'::json)")
 }
 
-/// `a=1, b='x y'`, as `WITH (…)` and `SET (…)` have them.
-pub(super) fn list(parameters: &[String]) -> String {
-    let one = |parameter: &String| {
-        let (name, value) = split(parameter);
-        let plain = !value.is_empty()
-            && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
-            && (ident(value) == value || value.parse::<f64>().is_ok());
-        // The name of a parameter of the TOAST table has a dot that is no part of a quoted name.
-        let name = name.split('.').map(ident).collect::<Vec<_>>().join(".");
-        if plain { format!("{name}={value}") } else { format!("{name}={}", literal(value)) }
-    };
-    parameters.iter().map(one).collect::<Vec<_>>().join(", ")
+/// As they stand in the brackets of `WITH` or `SET`.
+pub(super) fn list(options: &[String]) -> String {
+    options.iter().map(|option| written(option)).collect::<Vec<_>>().join(", ")
 }
 
-/// ` WITH (…)`, or nothing.
-pub(super) fn with(parameters: &[String]) -> String {
-    if parameters.is_empty() { String::new() } else { format!(" WITH ({})", list(parameters)) }
+/// ` WITH (…)`, or nothing where there are none.
+pub(super) fn with(options: &[String]) -> String {
+    if options.is_empty() { String::new() } else { format!(" WITH ({})", list(options)) }
 }
 
-/// `SET (…)` and `RESET (…)`, what it takes to make these of those.
-pub(super) fn changes(new: &[String], old: &[String]) -> Vec<String> {
-    let set: Vec<String> = new.iter().filter(|parameter| !old.contains(parameter)).cloned().collect();
-    let kept = |name: &str| new.iter().any(|other| split(other).0 == name);
-    let reset: Vec<String> = old
-        .iter()
-        .map(|parameter| split(parameter).0)
-        .filter(|name| !kept(name))
-        .map(|name| name.split('.').map(ident).collect::<Vec<_>>().join("."))
-        .collect();
+/// What makes `new` of `old`: `RESET (…)` and `SET (…)`.
+pub(super) fn changes(old: &[String], new: &[String]) -> Vec<String> {
+    let gone: Vec<&str> =
+        old.iter().map(|option| name(option)).filter(|gone| !new.iter().any(|option| name(option) == *gone)).collect();
+    let set: Vec<String> = new.iter().filter(|option| !old.contains(option)).cloned().collect();
     let mut clauses = Vec::new();
-    if !reset.is_empty() {
-        clauses.push(format!("RESET ({})", reset.join(", ")));
+    if !gone.is_empty() {
+        clauses.push(format!("RESET ({})", gone.join(", ")));
     }
     if !set.is_empty() {
         clauses.push(format!("SET ({})", list(&set)));
@@ -46,36 +32,27 @@ pub(super) fn changes(new: &[String], old: &[String]) -> Vec<String> {
     clauses
 }
 
-/// ` OPTIONS (a 'x')`, or nothing.
-pub(super) fn options(options: &[String]) -> String {
-    if options.is_empty() {
-        return String::new();
-    }
-    let one = |option: &String| {
-        let (name, value) = split(option);
-        format!("{} {}", ident(name), literal(value))
-    };
-    format!(" OPTIONS ({})", options.iter().map(one).collect::<Vec<_>>().join(", "))
+fn name(option: &str) -> &str {
+    option.split_once('=').map_or(option, |(name, _)| name)
 }
 
-/// `OPTIONS (ADD a 'x', SET b 'y', DROP c)`, if the two differ.
-pub(super) fn option_changes(new: &[String], old: &[String]) -> Option<String> {
-    let has = |options: &[String], name: &str| options.iter().any(|option| split(option).0 == name);
-    let mut parts: Vec<String> = Vec::new();
-    for option in old {
-        let (name, _) = split(option);
-        if !has(new, name) {
-            parts.push(format!("DROP {}", ident(name)));
-        }
-    }
-    for option in new.iter().filter(|option| !old.contains(option)) {
-        let (name, value) = split(option);
-        let verb = if has(old, name) { "SET" } else { "ADD" };
-        parts.push(format!("{verb} {} {}", ident(name), literal(value)));
-    }
-    (!parts.is_empty()).then(|| format!("OPTIONS ({})", parts.join(", ")))
+/// A value is a word or a number to the grammar, or else a string.
+fn written(option: &str) -> String {
+    let Some((name, value)) = option.split_once('=') else { return option.to_owned() };
+    let word = !value.is_empty() && value.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if word || value.parse::<i64>().is_ok() { option.to_owned() } else { format!("{name}={}", literal(value)) }
 }
 
-fn split(parameter: &str) -> (&str, &str) {
-    parameter.split_once('=').unwrap_or((parameter, ""))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_is_reset_and_what_comes_is_set() {
+        let old = ["a=1".to_owned(), "b=on".to_owned()];
+        let new = ["b=off".to_owned(), "c=0.5".to_owned()];
+        assert_eq!(changes(&old, &new), ["RESET (a)", "SET (b=off, c='0.5')"]);
+        assert_eq!(changes(&new, &new), [""; 0]);
+        assert_eq!(with(&old), " WITH (a=1, b=on)");
+    }
 }

@@ -2,9 +2,11 @@
 
 mod create;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Entity, Sides, parameters};
+use super::{Change, Entity, Sides, foreign_options, parameters};
 use crate::schema::id::Id;
 use crate::schema::quote::ident;
 use crate::schema::read::{address, grants, owned_by_extension, user_schema};
@@ -36,7 +38,7 @@ enum Shape {
     Partitioned(String),
     Foreign {
         server: String,
-        options: Vec<String>,
+        options: BTreeMap<String, String>,
     },
 }
 
@@ -100,7 +102,7 @@ impl Table {
             let space = self.tablespace.as_deref().unwrap_or("pg_default");
             statements.push(Self::alter(id, Pass::Alone, format!("SET TABLESPACE {}", ident(space))));
         }
-        for clause in parameters::changes(&self.options, &old.options) {
+        for clause in parameters::changes(&old.options, &self.options) {
             statements.push(Self::alter(id, Pass::Misc, clause));
         }
     }
@@ -113,8 +115,7 @@ impl Entity for Table {
                 'owner', c.relowner::bigint, 'grants', {grants}, 'definition', json_build_object(
                 'kind', CASE c.relkind
                     WHEN 'p' THEN json_build_object('partitioned', pg_get_partkeydef(c.oid))
-                    WHEN 'f' THEN json_build_object('foreign', (SELECT json_build_object('server', s.srvname, 'options',
-                        coalesce(to_json(f.ftoptions), '[]'::json))
+                    WHEN 'f' THEN json_build_object('foreign', (SELECT json_build_object('server', s.srvname, 'options', {foreign})
                         FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid))
                     ELSE to_json('ordinary'::text) END,
                 'unlogged', c.relpersistence = 'u',
@@ -129,6 +130,7 @@ impl Entity for Table {
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND {theirs} AND NOT {extension}",
             address = address("pg_class", "c.oid"),
+            foreign = foreign_options::json("f.ftoptions"),
             grants = grants('r', "c.relacl", "c.relowner"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
@@ -174,7 +176,7 @@ impl Entity for Table {
         }
         self.changes_of_storage(old, id, &mut statements);
         if let (Shape::Foreign { options: new, .. }, Shape::Foreign { options: old, .. }) = (&self.kind, &old.kind)
-            && let Some(clause) = parameters::option_changes(new, old)
+            && let Some(clause) = foreign_options::changes(old, new)
         {
             statements.push(Statement::new(format!("ALTER FOREIGN TABLE {} {clause}", id.qualified())));
         }

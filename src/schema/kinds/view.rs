@@ -118,7 +118,7 @@ impl Entity for View {
         }
         let mut statements = Vec::new();
         if self.query == old.query {
-            let clauses = parameters::changes(&self.options, &old.options);
+            let clauses = parameters::changes(&old.options, &self.options);
             statements
                 .extend(clauses.iter().map(|clause| Statement::new(format!("ALTER VIEW {} {clause}", id.qualified()))));
         } else {

@@ -9,7 +9,7 @@ use stairwell::postgres::{Database, RunErrorKind};
 use stairwell::schema::{Catalog, Scratch, Source, Templates};
 use stairwell::{Checksum, Inspection, Target, Version};
 
-use super::{Bench, say_roles, without};
+use super::{Bench, Keeps, say_roles, without};
 use crate::context::Context;
 use crate::db::migrator;
 use crate::failure::Failure;
@@ -103,7 +103,7 @@ impl Side {
     }
 
     /// Its catalog, read or made.
-    pub(crate) fn read(&self, bench: &Bench) -> Result<Read, Failure> {
+    pub(crate) fn read(&self, bench: &Bench<'_>) -> Result<Read, Failure> {
         match self {
             Self::Database(database) => Ok(Read { catalog: Catalog::of(database, &without())?, scratch: None }),
             Self::Sql(_, sources) => {
@@ -124,7 +124,7 @@ impl Side {
 
 impl Migrations {
     /// A scratch database with what they make.
-    fn run(&self, bench: &Bench) -> Result<Scratch, Failure> {
+    fn run(&self, bench: &Bench<'_>) -> Result<Scratch, Failure> {
         let workshop = bench.workshop()?;
         let Some(newest) = self.newest else { return Ok(workshop.scratch()?) };
         let steps: Vec<&Migration> =
@@ -149,7 +149,9 @@ impl Migrations {
             }
         }
         say_roles(workshop);
-        templates.keep(workshop, &mut scratch)?;
+        if bench.keeps()? == Keeps::Templates {
+            templates.keep(workshop, &mut scratch)?;
+        }
         Ok(scratch)
     }
 }

@@ -3,7 +3,7 @@
 use super::cast::{Way, are_whole, base, loses, way};
 use super::{Column, Identity, NotNull, column};
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Change, Definition, Sides, constraint, lineage, parameters};
+use crate::schema::kinds::{Change, Definition, Sides, constraint, foreign_options, lineage, parameters};
 use crate::schema::quote::{ident, qualified};
 use crate::schema::statement::{Pass, Statement};
 
@@ -186,10 +186,10 @@ impl Plan<'_> {
         if new.statistics != old.statistics {
             statements.push(self.alter(Pass::Misc, format!("SET STATISTICS {}", new.statistics.unwrap_or(-1))));
         }
-        for clause in parameters::changes(&new.options, &old.options) {
+        for clause in parameters::changes(&old.options, &new.options) {
             statements.push(self.alter(Pass::Misc, clause));
         }
-        if let Some(clause) = parameters::option_changes(&new.fdw_options, &old.fdw_options) {
+        if let Some(clause) = foreign_options::changes(&old.fdw_options, &new.fdw_options) {
             statements.push(self.alter(Pass::Misc, clause));
         }
     }

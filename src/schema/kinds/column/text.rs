@@ -2,7 +2,7 @@
 
 use super::{Column, NotNull, is_serial, sequence_name};
 use crate::schema::id::Id;
-use crate::schema::kinds::{Sides, constraint, parameters};
+use crate::schema::kinds::{Sides, constraint, foreign_options};
 use crate::schema::quote::ident;
 
 impl Column {
@@ -15,7 +15,7 @@ impl Column {
         if let Some(compression) = &self.compression {
             text.push_str(&format!(" COMPRESSION {compression}"));
         }
-        text.push_str(&parameters::options(&self.fdw_options));
+        text.push_str(&foreign_options::with(&self.fdw_options));
         if let Some(collation) = &self.collation {
             text.push_str(&format!(" COLLATE {collation}"));
         }

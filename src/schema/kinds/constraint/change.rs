@@ -65,7 +65,7 @@ fn types_agree(new: &Constraint, old: &Constraint) -> bool {
 
 fn index(new: &KeyIndex, old: &KeyIndex, id: &Id, sides: Sides<'_>, statements: &mut Vec<Statement>) {
     let name = key::index_name(id);
-    for clause in parameters::changes(&new.options, &old.options) {
+    for clause in parameters::changes(&old.options, &new.options) {
         statements.push(Statement::new(format!("ALTER INDEX {name} {clause}")));
     }
     if new.tablespace != old.tablespace {

@@ -2,7 +2,7 @@
 
 use super::{ReplicaIdentity, Shape, Table};
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Definition, Entity as _, Inheritance, Sides, lineage, parameters};
+use crate::schema::kinds::{Definition, Entity as _, Inheritance, Sides, foreign_options, lineage, parameters};
 use crate::schema::quote::{ident, qualified};
 use crate::schema::statement::{Body, Pass, Statement};
 
@@ -42,7 +42,7 @@ pub(super) fn create(table: &Table, id: &Id, sides: Sides<'_>) -> Vec<Statement>
         Shape::Ordinary => {}
         Shape::Partitioned(key) => tail.push(format!("PARTITION BY {key}")),
         Shape::Foreign { server, options } => {
-            tail.push(format!("SERVER {}{}", ident(server), parameters::options(options)));
+            tail.push(format!("SERVER {}{}", ident(server), foreign_options::with(options)));
         }
     }
     if let Some(method) = &table.access_method {

@@ -17,7 +17,7 @@ pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> R
     let desired = Side::Sql("the desired state".to_owned(), context.schema()?);
     let newest = inspection.set().head().map(|migration| migration.version);
     let migrations = Side::migrations(context, inspection, newest)?;
-    let bench = Bench::of(context)?;
+    let bench = Bench::of(context);
     let Read { catalog: old, scratch: Some(scratch) } = migrations.read(&bench)? else {
         return Err(Failure::new(Code::Failed, "the migrations made no database"));
     };
@@ -83,7 +83,14 @@ impl Work<'_> {
     fn ask(&mut self) -> Result<(), Failure> {
         let mut declined: Vec<Rename> = Vec::new();
         loop {
-            let mut open = likely(&self.current, &self.new).into_iter().filter(|it| !declined.contains(it));
+            let found = likely(&self.current, &self.new);
+            // What Postgres named after a table or a column that was renamed goes with it: it holds nothing that could be lost.
+            let follows = |it: &&Rename| self.renames.iter().any(|done| it.follows(done));
+            if let Some(rename) = found.iter().find(follows).cloned() {
+                self.rename(rename)?;
+                continue;
+            }
+            let mut open = found.into_iter().filter(|it| !declined.contains(it));
             let Some(rename) = open.next() else { return Ok(()) };
             match guard::ask(&format!("Rename {rename}? [y/N]")) {
                 Answer::Said(answer) if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") => {

@@ -7,7 +7,7 @@ use stairwell::migration::{Direction, Script};
 use stairwell::schema::{Back, Difference, How, Kind, Part, Rename, Step};
 
 /// How many objects the line at the top names.
-const NAMED: usize = 6;
+const NAMED: usize = 4;
 
 /// Both texts of a migration; without a way back there is no second one. `flaw` is what its proof found.
 pub(super) fn texts(id: &str, step: &Step, flaw: Option<&str>) -> (String, Option<String>) {
