@@ -145,8 +145,6 @@ macro_rules! definitions {
             $($kind($module::$kind),)*
         }
 
-        $(pub use $module::$kind;)*
-
         /// Every kind with the statement that reads it.
         pub(crate) fn queries(server: u32) -> Vec<(Kind, String)> {
             vec![$((Kind::$kind, <$module::$kind as Entity>::query(server)),)*]
