@@ -64,7 +64,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     }
     // Style stops nothing from being run; what else is wrong does.
     if inspection.defects().0.iter().all(|finding| finding.rule.is_style()) {
-        let bench = Bench::of(context)?;
+        let bench = Bench::of(context);
         let made = prove(context, args, &inspection, &bench, &mut report)?;
         compare(context, &inspection, &bench, made, &mut report)?;
     } else {

@@ -66,8 +66,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     }
     let side = Side::of(context, &args.from)?;
     let bench = match side.database() {
-        Some(database) => Bench::beside(database.clone()),
-        None => Bench::of(context)?,
+        Some(database) => Bench::beside(context, database),
+        None => Bench::of(context),
     };
     let catalog = side.read(&bench)?.catalog;
     let text = dump(&catalog, bench.workshop()?, &without()).map_err(failure)?;
