@@ -161,7 +161,12 @@ impl<'a> RoundTrips<'a> {
     }
 
     /// Goes up or down to this target. A role that is missing is made, where that is allowed.
-    fn go(&self, scratch: &Scratch, direction: Direction, to: Target) -> Result<Result<(), Box<RunError>>, ScratchError> {
+    fn go(
+        &self,
+        scratch: &Scratch,
+        direction: Direction,
+        to: Target,
+    ) -> Result<Result<(), Box<RunError>>, ScratchError> {
         loop {
             let mut migrator = Migrator::new(self.set).program(&self.program).out_of_order(OutOfOrder::Allow);
             let outcome = match direction {
@@ -314,13 +319,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     /// Notes what differs; says whether anything does.
-    fn compare(
-        &self,
-        leg: Leg,
-        old: &Catalog,
-        new: &Catalog,
-        faults: &mut Vec<Fault>,
-    ) -> Result<bool, ScratchError> {
+    fn compare(&self, leg: Leg, old: &Catalog, new: &Catalog, faults: &mut Vec<Fault>) -> Result<bool, ScratchError> {
         if old.objects == new.objects {
             return Ok(false);
         }

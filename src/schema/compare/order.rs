@@ -88,10 +88,8 @@ pub(super) fn order<'a>(sides: Sides<'a>, fates: &'a Fates, layout: Layout) -> V
     }
     tasks.sort();
     let mut known: HashMap<&Id, usize> = HashMap::new();
-    let groups: Vec<usize> = (0..)
-        .zip(&tasks)
-        .map(|(n, task)| task.home.map_or(n, |home| *known.entry(home).or_insert(n)))
-        .collect();
+    let groups: Vec<usize> =
+        (0..).zip(&tasks).map(|(n, task)| task.home.map_or(n, |home| *known.entry(home).or_insert(n))).collect();
     let index: HashMap<(&Id, Deed), usize> =
         tasks.iter().enumerate().map(|(n, task)| ((task.id, task.deed), n)).collect();
     let mut planner = Planner { sides, fates, tasks, index, apart: BTreeSet::new() };

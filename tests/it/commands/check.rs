@@ -30,13 +30,15 @@ fn with_lock(migrations: &[Files<'_>]) -> Result<Case, crate::harness::Skip> {
 
 /// Without how long it took.
 fn timeless(seen: &str) -> String {
-    let line = |line: &str| match line.split_once("tried").and_then(|(before, rest)| Some((before, rest.split_once(" in ")?))) {
-        Some((before, (counts, rest))) => {
-            let end = rest.find([';', ')']).map_or("", |at| &rest[at..]);
-            format!("{before}tried{counts} in <duration>{end}\n")
-        }
-        None => format!("{line}\n"),
-    };
+    let line =
+        |line: &str| match line.split_once("tried").and_then(|(before, rest)| Some((before, rest.split_once(" in ")?)))
+        {
+            Some((before, (counts, rest))) => {
+                let end = rest.find([';', ')']).map_or("", |at| &rest[at..]);
+                format!("{before}tried{counts} in <duration>{end}\n")
+            }
+            None => format!("{line}\n"),
+        };
     seen.lines().map(line).collect()
 }
 
@@ -45,7 +47,8 @@ fn a_down_script_that_forgets_something_is_found_and_the_next_is_tried_all_the_s
     let case = with_lock(&[a, FORGETFUL, C])?;
     insta::assert_snapshot!("check_broken", timeless(&case.see(&["check"])));
     let json: serde_json::Value = serde_json::from_str(&case.db(&["check", "--json"]).exits(1).stdout).unwrap();
-    let results: Vec<_> = json["migrations"].as_array().unwrap().iter().map(|it| it["result"].as_str().unwrap()).collect();
+    let results: Vec<_> =
+        json["migrations"].as_array().unwrap().iter().map(|it| it["result"].as_str().unwrap()).collect();
     assert_eq!((json["ok"].as_bool(), results), (Some(false), vec!["proved", "broken", "proved"]));
     assert_eq!(json["migrations"][1]["faults"][0]["differences"].as_array().unwrap().len(), 2);
     assert!(!case.has("a"), "the configured database is left alone");
@@ -122,7 +125,8 @@ fn real_histories_are_told_apart_migration_by_migration() -> Outcome {
     }
     case.db(&["lock", "--import"]).ok();
     let json: serde_json::Value = serde_json::from_str(&case.db(&["check", "--json"]).exits(1).stdout).unwrap();
-    let results: Vec<_> = json["migrations"].as_array().unwrap().iter().map(|it| it["result"].as_str().unwrap()).collect();
+    let results: Vec<_> =
+        json["migrations"].as_array().unwrap().iter().map(|it| it["result"].as_str().unwrap()).collect();
     assert_eq!(results.len(), 269);
     assert!(results.iter().all(|result| ["proved", "one_way", "broken"].contains(result)), "{results:?}");
     Ok(())

@@ -70,7 +70,19 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         None => Bench::of(context),
     };
     let catalog = side.read(&bench)?.catalog;
-    let text = dump(&catalog, bench.workshop()?, &without()).map_err(failure)?;
+    let workshop = bench.workshop()?;
+    let server = workshop.server()?;
+    if server != catalog.server {
+        return Err(Failure::new(
+            Code::Usage,
+            format!(
+                "it is on a server of PostgreSQL {}, and what is written could only be tried on one of PostgreSQL {server}\n  \
+                 = help: name a server of the same major version with `--database-url`, where databases may be made",
+                catalog.server
+            ),
+        ));
+    }
+    let text = dump(&catalog, workshop, &without()).map_err(failure)?;
     if printed {
         return print(&text);
     }
@@ -83,7 +95,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         write(&path, &text)?;
         say(&format!("wrote {shown}"));
     }
-    if !args.check && let Some(memory) = context.cache(MEMORY) {
+    if !args.check
+        && let Some(memory) = context.cache(MEMORY)
+    {
         // Only to tell an edit later; git tells it, too.
         let _ = fs::create_dir_all(memory.parent().unwrap_or(Path::new("")));
         let _ = fs::write(memory, Checksum::of(&text).to_string());
@@ -99,7 +113,9 @@ fn desired(context: &Context) -> Result<PathBuf, Failure> {
     let refuse = |what: String| {
         Err(Failure::new(
             Code::Usage,
-            format!("the desired state is {what}, which cannot be written over\n  = help: name a file: `--output <FILE>`"),
+            format!(
+                "the desired state is {what}, which cannot be written over\n  = help: name a file: `--output <FILE>`"
+            ),
         ))
     };
     match context.desired()? {
@@ -160,7 +176,10 @@ fn stale(path: &Path, there: &str, text: &str) -> Failure {
     let diff = diff.unified_diff().context_radius(3).header(&shown, "what would be written").to_string();
     Failure::new(
         Code::Failed,
-        format!("`{shown}` is not what would be written\n  = help: `cargo xtask db dump` writes it\n\n{}", diff.trim_end()),
+        format!(
+            "`{shown}` is not what would be written\n  = help: `cargo xtask db dump` writes it\n\n{}",
+            diff.trim_end()
+        ),
     )
 }
 
@@ -182,7 +201,9 @@ fn failure(error: DumpError) -> Failure {
         DumpError::Impossible(found) => impossible(&found),
         other => Failure::new(
             Code::Failed,
-            format!("nothing was written: {other}\n  = help: this is a defect of stairwell; please report it with the schema if you can"),
+            format!(
+                "nothing was written: {other}\n  = help: this is a defect of stairwell; please report it with the schema if you can"
+            ),
         ),
     }
 }

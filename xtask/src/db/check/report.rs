@@ -158,9 +158,10 @@ fn fault(migration: &Migration, fault: &Fault, color: Color) -> String {
         }
         Fault::Differs(leg, found) => {
             let (what, signs) = match leg {
-                Leg::Down => {
-                    (format!("the down script of {id} does not undo the up script"), "+ stays behind, - is not brought back")
-                }
+                Leg::Down => (
+                    format!("the down script of {id} does not undo the up script"),
+                    "+ stays behind, - is not brought back",
+                ),
                 _ => (
                     format!("{id}, undone and applied again, gives something else"),
                     "+ is only of the second time, - only of the first",
@@ -195,7 +196,10 @@ impl Report {
             let more = broken.len().saturating_sub(MOST_NAMED);
             let named = broken.iter().take(MOST_NAMED).copied().collect::<Vec<_>>().join(", ");
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            lines.push(format!("{} that cannot go up, down and up again: {named}{more}", count(broken.len(), "migration")));
+            lines.push(format!(
+                "{} that cannot go up, down and up again: {named}{more}",
+                count(broken.len(), "migration")
+            ));
         }
         if let Some(schema) = self.schema.as_ref().filter(|schema| !schema.equal) {
             let objects = count(schema.differences.len(), "object");
