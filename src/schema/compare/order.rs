@@ -81,7 +81,11 @@ pub(super) fn order<'a>(sides: Sides<'a>, fates: &'a Fates, layout: Layout) -> V
             Fate::Replace => &[Deed::Drop, Deed::Create],
             Fate::Swap => &[Deed::MoveAway, Deed::Drop, Deed::Create],
         };
-        tasks.extend(deeds.iter().map(|deed| Task::new(id, *deed)));
+        tasks.extend(deeds.iter().map(|deed| match (fate, deed) {
+            // After everything, so that all columns of a table take their new types at once.
+            (Fate::Swap, Deed::Drop) => Task { phase: 2, ..Task::new(id, Deed::Drop) },
+            _ => Task::new(id, *deed),
+        }));
     }
     if layout == Layout::ByHome {
         tasks.iter_mut().for_each(|task| task.home = Some(home(task.id, sides.new)));
@@ -168,6 +172,7 @@ impl<'a> Planner<'a> {
     fn graph(&self, hosts: &[usize]) -> Graph {
         let mut graph = Graph::new(self.tasks.len());
         let mut before = |first: usize, then: usize| graph.before(hosts[first], hosts[then]);
+        let out_of_the_way = |n: usize| self.at(self.tasks[hosts[n]].id, Deed::MoveAway).is_some();
         let mut slots: BTreeMap<(&'static str, Vec<String>), Vec<usize>> = BTreeMap::new();
         for (n, task) in self.tasks.iter().enumerate() {
             let id = task.id;
@@ -175,12 +180,14 @@ impl<'a> Planner<'a> {
                 for (needed, _) in self.sides.old.needs(id) {
                     let still = self.sides.new.needs.get(id).is_some_and(|needs| needs.contains_key(needed));
                     if task.deed == Deed::Drop {
-                        // Dependents go before what they need is dropped or altered.
-                        if let Some(then) = self.at(needed, Deed::Drop).or_else(|| self.at(needed, Deed::Alter)) {
+                        // Dependents go before what they need is dropped or altered. A type that is out of the way does not stand
+                        // in anything's, and goes last.
+                        let altered = || self.at(needed, Deed::Alter).filter(|_| !out_of_the_way(n));
+                        if let Some(then) = self.at(needed, Deed::Drop).or_else(altered) {
                             before(n, then);
                         }
-                        if let Some(first) = self.at(needed, Deed::MoveAway) {
-                            // Not a must, but a type is moved when nothing but columns has it.
+                        if let Some(first) = self.at(needed, Deed::MoveAway).filter(|_| !out_of_the_way(n)) {
+                            // Not a must, but a type is moved when nothing but columns and other types has it.
                             before(n, first);
                         }
                     } else if let Some(then) = self.at(needed, Deed::Drop) {
@@ -205,14 +212,16 @@ impl<'a> Planner<'a> {
                     match self.at(id, Deed::MoveAway) {
                         Some(moved) => before(moved, n),
                         None => {
-                            if let Some(dropped) = self.at(id, Deed::Drop) {
+                            if let Some(dropped) = self.at(id, Deed::Drop).filter(|dropped| !out_of_the_way(*dropped)) {
                                 before(dropped, n);
                             }
                         }
                     }
                     // What goes by itself with something else must be gone, too.
                     for (whole, tie) in self.sides.old.needs(id) {
+                        // A type that is out of the way has taken its constraints along.
                         if matches!(tie, Tie::Part | Tie::Follower)
+                            && self.at(whole, Deed::MoveAway).is_none()
                             && let Some(dropped) = self.at(whole, Deed::Drop)
                         {
                             before(dropped, n);
