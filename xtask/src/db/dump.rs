@@ -149,14 +149,13 @@ fn may_be_replaced(context: &Context, path: &Path, there: &str) -> Result<(), Fa
             ),
         ));
     }
-    let known = context.cache(MEMORY).and_then(|memory| fs::read_to_string(memory).ok());
-    let last = known.is_some_and(|digest| digest == Checksum::of(there).to_string());
-    // Where there is no git, nothing can be told of a file that somebody else's machine wrote.
-    let in_git = || match Context::committed(path) {
+    let last = context.cache(MEMORY).and_then(|memory| fs::read_to_string(memory).ok());
+    let kept = match Context::committed(path) {
         Some(committed) => String::from_utf8_lossy(&committed).replace("\r\n", "\n") == there,
-        None => context.committed_lock().is_none(),
+        // Where there is neither git nor a note, nothing can be told.
+        None => last.is_none() && context.committed_lock().is_none(),
     };
-    if last || in_git() {
+    if kept || last.is_some_and(|digest| digest == Checksum::of(there).to_string()) {
         return Ok(());
     }
     Err(Failure::new(
