@@ -32,6 +32,11 @@ pub(super) fn another_is_clustered(table: &[String], catalog: &Catalog) -> bool 
     by_constraint || all(catalog).any(|(_, index)| index.clustered && index.table() == table)
 }
 
+/// Whether all partitions have a part of it.
+pub(super) fn is_valid(id: &Id, catalog: &Catalog) -> bool {
+    matches!(catalog.definition(id), Some(Definition::Index(index)) if index.valid)
+}
+
 /// Makes a partition's index a part of the partitioned table's.
 pub(super) fn attach(id: &Id, parent: &Id) -> Statement {
     Statement::new(format!("ALTER INDEX {} ATTACH PARTITION {}", parent.qualified(), id.qualified()))
@@ -50,6 +55,10 @@ pub(super) fn goes_on(id: &Id, sides: Sides<'_>) -> bool {
 
 fn goes_down(id: &Id, index: &Index, sides: Sides<'_>) -> bool {
     lineage::children(sides.new, &index.table).all(|child| {
+        // One that is attached later brings its own.
+        if inheritance::attached_now(child, sides).is_some() {
+            return true;
+        }
         let part = parts(sides.new, child).find(|(_, part)| part.parent.as_ref() == Some(&id.path));
         part.is_some_and(|(part, it)| {
             // One that is there already is taken whatever its name.
@@ -93,7 +102,7 @@ pub(super) fn create(index: &Index, id: &Id, sides: Sides<'_>) -> Vec<Statement>
     let Some(parent) = index.parent() else { return index.statements(id, goes_on(id, sides)) };
     let table = Id::new(Kind::Table, index.table.clone());
     let made_with_table = sides.old.get(&table).is_none();
-    let attached = inheritance::attached_now(sides.new, &index.table, sides).is_some();
+    let attached = inheritance::attached_now(&index.table, sides).is_some() && is_valid(&parent, sides.new);
     if attached || goes_on(&parent, sides) || (made_with_table && sides.old.get(&parent).is_some()) {
         return Vec::new();
     }
