@@ -32,8 +32,9 @@ pub enum ReadError {
     Row(&'static str, String),
 }
 
-/// The oid of `pg_attrdef`, which is the same everywhere.
+/// The oids of these are the same everywhere.
 const PG_ATTRDEF: u32 = 2604;
+const PG_TRIGGER: u32 = 2620;
 
 /// Class, object and column, as `pg_depend` has them.
 type Address = (u32, u32, i32);
@@ -289,7 +290,9 @@ impl<'a> Resolver<'a> {
         for (from, to, kind) in needs {
             // A view's default is a part of the view.
             let of_view = from.0 == PG_ATTRDEF && *kind == 'a';
-            if (of_view || matches!(kind, 'i' | 'P' | 'e')) && !ids.contains_key(from) {
+            // A partition's copy of a trigger is no part of it: the parent's would need all partitions.
+            let copy = from.0 == PG_TRIGGER && *kind == 'P';
+            if (of_view || matches!(kind, 'i' | 'P' | 'e')) && !copy && !ids.contains_key(from) {
                 wholes.entry(*from).or_insert(*to);
             }
         }

@@ -35,9 +35,17 @@ pub enum ScratchError {
     Connect(#[from] ConnectError),
     /// The role may not create databases.
     #[error(
-        "no scratch database can be made on the server of {database}: {reason}\n  = help: comparing needs one: let the role create \
-         databases (as a superuser `ALTER ROLE … CREATEDB`), or compare on another server of the same major version"
+        "no scratch database can be made on the server of {database}: the role `{role}` may not create databases\n  \
+         = help: as a superuser `ALTER ROLE {role} CREATEDB`, or name another server of the same major version with DATABASE_URL"
     )]
+    NotAllowed {
+        /// Where.
+        database: String,
+        /// Who.
+        role: String,
+    },
+    /// No database could be created.
+    #[error("no scratch database can be made on the server of {database}: {reason}")]
     Create {
         /// Where.
         database: String,
@@ -131,6 +139,7 @@ impl Workshop {
             .send(&format!(
                 "SET search_path = pg_catalog; SET client_min_messages = warning;
                  SELECT pg_backend_pid();
+                 SELECT rolcreatedb OR rolsuper, rolname FROM pg_roles WHERE rolname = current_user;
                  SELECT d.datname FROM pg_database d WHERE d.datname ~ '^{PREFIX}[0-9]+_[0-9a-f]{{16}}$'
                      AND pg_has_role(d.datdba, 'USAGE')
                      AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid::text = split_part(d.datname, '_', 3))"
@@ -138,6 +147,10 @@ impl Workshop {
             .map_err(|failed| server(&failed))?;
         let mut names = rows.iter().filter_map(|row| row.get(0).map(str::to_owned));
         let owner = names.next().unwrap_or_default();
+        if names.next().as_deref() == Some("f") {
+            let role = rows.get(1).and_then(|row| row.get(1)).unwrap_or_default().to_owned();
+            return Err(ScratchError::NotAllowed { database: database.to_string(), role });
+        }
         let leftovers: Vec<String> = names.collect();
         let mut keeper = Keeper { database: at, session, owner, roles, made_roles: Vec::new() };
         for name in leftovers {
@@ -169,6 +182,13 @@ impl Workshop {
         let database = keeper.database.with_name(&name);
         drop(keeper);
         Ok(Scratch { database, name, workshop: self.clone(), session: None })
+    }
+
+    /// The server's major version.
+    pub fn server(&self) -> Result<u32, ScratchError> {
+        let rows = self.keeper().session.send("SHOW server_version_num").map_err(|failed| server(&failed))?;
+        let number = rows.first().and_then(|row| row.get(0)).and_then(|text| text.parse::<u32>().ok());
+        Ok(number.unwrap_or_default() / 10_000)
     }
 
     /// Roles that were made on the server since this was asked last, because a schema names them.

@@ -1,12 +1,14 @@
 //! Every `cargo xtask db` command, run as a person or a CI machine runs it.
 
 pub(crate) mod case;
+mod check;
 mod completions;
 mod configuration;
 mod create;
 mod current;
 mod down;
 mod dry_run;
+mod dump;
 mod history;
 mod lock;
 mod locked;
@@ -33,12 +35,14 @@ mod wait;
 
 /// Adds the tests of every command.
 pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
+    check::add(trials);
     completions::add(trials);
     configuration::add(trials);
     current::add(trials);
     create::add(trials);
     down::add(trials);
     dry_run::add(trials);
+    dump::add(trials);
     history::add(trials);
     lock::add(trials);
     locked::add(trials);

@@ -335,10 +335,13 @@ impl Entity for Column {
         change::change(self, old, id, sides)
     }
 
-    fn retype(&self, id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
+    fn retype(&self, id: &Id, sides: Sides<'_>) -> Option<(Option<Statement>, fn(Kind) -> bool)> {
+        if self.inherited && stays_under_parent(id, sides) {
+            return Some((None, change::stands_in_the_way));
+        }
         let text = if self.data_type.ends_with("[]") { "text[]" } else { "text" };
         let clause = format!("TYPE {0} USING {1}::{text}::{0}", self.data_type, id.ident());
-        Some((Self::alter_all(id, Pass::Type, clause), change::stands_in_the_way))
+        Some((Some(Self::alter_all(id, Pass::Type, clause)), change::stands_in_the_way))
     }
 
     fn is_derived(&self) -> bool {

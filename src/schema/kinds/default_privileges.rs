@@ -128,10 +128,11 @@ pub(in crate::schema) fn of_new(id: &Id, letter: char, sides: Sides<'_>) -> BTre
     grants
 }
 
-/// The same when it has its owner, who may be one to whom a default gave something.
+/// The same privileges when `owner` has become the owner: one to whom something was granted may be it.
 pub(in crate::schema) fn owned(grants: BTreeSet<Grant>, owner: Option<&str>) -> BTreeSet<Grant> {
+    let owner = owner.unwrap_or(CURRENT_USER);
     let grantee = |grantee| match grantee {
-        Grantee::Role(name) if Some(name.as_str()) == owner => Grantee::Owner,
+        Grantee::Role(name) if name == owner => Grantee::Owner,
         other => other,
     };
     grants.into_iter().map(|grant| Grant { grantee: grantee(grant.grantee), ..grant }).collect()

@@ -120,8 +120,9 @@ pub(crate) trait Entity: Serialize + DeserializeOwned {
         None
     }
 
-    /// For a column whose type is swapped: what gives it the new type of the same name, and which dependents that disturbs.
-    fn retype(&self, _id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
+    /// For a column whose type is swapped: what gives it the new type of the same name (nothing where it comes with a parent's), and
+    /// which dependents that disturbs.
+    fn retype(&self, _id: &Id, _sides: Sides<'_>) -> Option<(Option<Statement>, fn(Kind) -> bool)> {
         None
     }
 
@@ -217,8 +218,8 @@ macro_rules! definitions {
                 match self { $(Self::$kind(it) => it.move_away(id),)* }
             }
 
-            pub(crate) fn retype(&self, id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
-                match self { $(Self::$kind(it) => it.retype(id),)* }
+            pub(crate) fn retype(&self, id: &Id, sides: Sides<'_>) -> Option<(Option<Statement>, fn(Kind) -> bool)> {
+                match self { $(Self::$kind(it) => it.retype(id, sides),)* }
             }
 
             pub(crate) fn is_derived(&self) -> bool {

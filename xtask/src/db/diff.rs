@@ -110,8 +110,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 fn pair(context: &Context, args: &Args, from: &Given, to: &Given) -> Result<(), Failure> {
     let (from, to) = (Side::of(context, from)?, Side::of(context, to)?);
     let bench = match from.database().or(to.database()) {
-        Some(database) => Bench::beside(database.clone()),
-        None => Bench::of(context)?,
+        Some(database) => Bench::beside(context, database),
+        None => Bench::of(context),
     };
     let (mut old, new) = read(&bench, &from, &to)?;
     same_version(&old.catalog, &new.catalog)?;
@@ -128,7 +128,7 @@ fn pair(context: &Context, args: &Args, from: &Given, to: &Given) -> Result<(), 
 }
 
 /// Both catalogs, read at the same time where both are databases.
-fn read(bench: &Bench, from: &Side, to: &Side) -> Result<(Read, Read), Failure> {
+fn read(bench: &Bench<'_>, from: &Side, to: &Side) -> Result<(Read, Read), Failure> {
     let (Some(_), Some(there)) = (from.database(), to.database()) else {
         return Ok((from.read(bench)?, to.read(bench)?));
     };
@@ -165,7 +165,7 @@ impl Flaw {
 }
 
 /// The script from the one side to the other, run on a scratch database that has the first.
-fn prove(bench: &Bench, old: &mut Read, new: &Catalog) -> Result<Proven, Failure> {
+fn prove(bench: &Bench<'_>, old: &mut Read, new: &Catalog) -> Result<Proven, Failure> {
     let without = without();
     // Before a server is asked for anything: what cannot be done needs none.
     compare(&old.catalog, new).map_err(|found| impossible(&found))?;

@@ -1,19 +1,19 @@
 //! `db repair`: accepts that a migration was edited after it was applied.
 
 use similar::TextDiff;
-use stairwell::Inspection;
 use stairwell::migration::{Direction, Migration, Script};
-use stairwell::plan::{Applied, History, PlanError, State};
+use stairwell::plan::{Applied, History, PlanError, Seen, State};
 use stairwell::postgres::Migrator;
+use stairwell::{Findings, Inspection};
 
 use crate::context::{Context, LockPolicy, by_whom};
 use crate::db::guard::{self, Answer};
 use crate::db::lockfile;
 use crate::db::up::migrator;
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, render_findings};
 use crate::options::Locked;
 use crate::spelling::Place;
-use crate::terminal::say;
+use crate::terminal::{color, say};
 
 const HELP: &str = "\
 For an edit that changes nothing in this database, or whose effect was brought about by hand: `db up` refuses a migration that is not \
@@ -48,14 +48,19 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let mut migrator = migrator(&inspection);
     let history = migrator.history_with_scripts(&database)?;
     let only = args.migration.as_ref().map(|place| place.find(inspection.set(), &history)).transpose()?.flatten();
+    let seen = Seen::of(inspection.set(), &history);
     let edited: Vec<(&Migration, &Applied)> = inspection
         .set()
         .migrations()
         .iter()
         .filter(|migration| only.is_none_or(|version| migration.version == version))
-        .filter_map(|migration| Some((migration, history.get(migration.version)?)))
+        .filter_map(|migration| Some((migration, seen.history.get(migration.version)?)))
         .filter(|(migration, row)| row.state == State::Applied && migration.up.checksum() != row.checksum)
         .collect();
+    // What was squashed cannot be accepted as it is, and is named first.
+    if let (Some(amid), None) = (&seen.amid, only) {
+        say(&render_findings(&Findings(vec![amid.clone()]), color()));
+    }
     if edited.is_empty() {
         return nothing(&mut migrator, &database, &history, only);
     }

@@ -15,32 +15,70 @@ use crate::failure::{Code, Failure};
 use crate::terminal::say;
 
 /// Where scratch databases are made. The server is connected to when the first is wanted.
-pub(crate) struct Bench {
-    database: Database,
-    roles: MissingRoles,
-    workshop: OnceCell<Workshop>,
+pub(crate) struct Bench<'a> {
+    context: &'a Context,
+    /// A database that somebody named, on whose server they are made if that is allowed.
+    named: Option<Database>,
+    open: OnceCell<(Workshop, Keeps)>,
 }
 
-impl Bench {
-    /// On the server of this database.
-    pub(crate) fn beside(database: Database) -> Self {
-        Self { database, roles: MissingRoles::Refuse, workshop: OnceCell::new() }
+/// Whether a server keeps what migrations made, for the next time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    Templates,
+    /// One that was only named to be looked at keeps nothing.
+    Nothing,
+}
+
+impl<'a> Bench<'a> {
+    /// On the server of this database, if the role may; otherwise on the configured one.
+    pub(crate) fn beside(context: &'a Context, database: &Database) -> Self {
+        Self { context, named: Some(database.clone()), open: OnceCell::new() }
     }
 
     /// On the configured server, or the project's own one.
-    pub(crate) fn of(context: &Context) -> Result<Self, Failure> {
-        let roles = if context.configured()?.is_some() { MissingRoles::Refuse } else { MissingRoles::Create };
-        Ok(Self { database: context.database()?, roles, workshop: OnceCell::new() })
+    pub(crate) fn of(context: &'a Context) -> Self {
+        Self { context, named: None, open: OnceCell::new() }
     }
 
     /// What makes them.
     pub(crate) fn workshop(&self) -> Result<&Workshop, Failure> {
-        if let Some(workshop) = self.workshop.get() {
-            return Ok(workshop);
+        Ok(&self.opened()?.0)
+    }
+
+    /// Whether templates of migrations stay there.
+    pub(crate) fn keeps(&self) -> Result<Keeps, Failure> {
+        Ok(self.opened()?.1)
+    }
+
+    fn opened(&self) -> Result<&(Workshop, Keeps), Failure> {
+        if let Some(open) = self.open.get() {
+            return Ok(open);
         }
         clean_up_when_interrupted();
-        let workshop = Workshop::open(&self.database, self.roles)?;
-        Ok(self.workshop.get_or_init(|| workshop))
+        let open = self.open()?;
+        Ok(self.open.get_or_init(|| open))
+    }
+
+    fn open(&self) -> Result<(Workshop, Keeps), Failure> {
+        let refusal = match &self.named {
+            None => None,
+            Some(named) => match Workshop::open(named, MissingRoles::Refuse) {
+                Ok(workshop) => return Ok((workshop, Keeps::Nothing)),
+                Err(refusal @ ScratchError::NotAllowed { .. }) => Some((named, refusal)),
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let configured = self.context.configured()?;
+        let roles = if configured.is_some() { MissingRoles::Refuse } else { MissingRoles::Create };
+        if let Some((named, refusal)) = refusal {
+            let is_same = |other: &Database| other.hosts() == named.hosts() && other.port() == named.port();
+            if configured.as_ref().is_some_and(is_same) {
+                return Err(refusal.into());
+            }
+            say(&format!("scratch databases are made on another server: on that of {named} the role may not make any"));
+        }
+        Ok((Workshop::open(&self.context.database()?, roles)?, Keeps::Templates))
     }
 }
 

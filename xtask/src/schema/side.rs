@@ -9,7 +9,7 @@ use stairwell::postgres::{Database, RunErrorKind};
 use stairwell::schema::{Catalog, Scratch, Source, Templates};
 use stairwell::{Checksum, Inspection, Target, Version};
 
-use super::{Bench, say_roles, without};
+use super::{Bench, Keeps, say_roles, without};
 use crate::context::Context;
 use crate::db::migrator;
 use crate::failure::Failure;
@@ -86,7 +86,12 @@ impl Side {
         if !defects.0.is_empty() {
             return Err(defects.into());
         }
-        Ok(Self::Migrations(Box::new(Migrations { inspection, newest, project: context.key() })))
+        Ok(Self::run(context, inspection, newest))
+    }
+
+    /// The same of files that need not be in order, as long as they can be run.
+    pub(crate) fn run(context: &Context, inspection: Inspection, newest: Option<Version>) -> Self {
+        Self::Migrations(Box::new(Migrations { inspection, newest, project: context.key() }))
     }
 
     /// The database, where it is one.
@@ -98,7 +103,7 @@ impl Side {
     }
 
     /// Its catalog, read or made.
-    pub(crate) fn read(&self, bench: &Bench) -> Result<Read, Failure> {
+    pub(crate) fn read(&self, bench: &Bench<'_>) -> Result<Read, Failure> {
         match self {
             Self::Database(database) => Ok(Read { catalog: Catalog::of(database, &without())?, scratch: None }),
             Self::Sql(_, sources) => {
@@ -119,14 +124,12 @@ impl Side {
 
 impl Migrations {
     /// A scratch database with what they make.
-    fn run(&self, bench: &Bench) -> Result<Scratch, Failure> {
+    fn run(&self, bench: &Bench<'_>) -> Result<Scratch, Failure> {
         let workshop = bench.workshop()?;
         let Some(newest) = self.newest else { return Ok(workshop.scratch()?) };
         let steps: Vec<&Migration> =
             self.inspection.set().migrations().iter().filter(|it| it.version <= newest).collect();
-        let digests: Vec<Checksum> =
-            steps.iter().map(|it| Checksum::of(format!("{} {}", it.id(), it.up.checksum()))).collect();
-        let templates = Templates::new(&self.project, &digests);
+        let templates = templates(&self.project, &steps);
         let (mut scratch, done) = templates.longest(workshop)?;
         if done == steps.len() {
             return Ok(scratch);
@@ -146,9 +149,17 @@ impl Migrations {
             }
         }
         say_roles(workshop);
-        templates.keep(workshop, &mut scratch)?;
+        if bench.keeps()? == Keeps::Templates {
+            templates.keep(workshop, &mut scratch)?;
+        }
         Ok(scratch)
     }
+}
+
+/// The templates of a project for these migrations, which are its first.
+pub(crate) fn templates(project: &str, migrations: &[&Migration]) -> Templates {
+    let digest = |it: &&Migration| Checksum::of(format!("{} {}", it.id(), it.up.checksum()));
+    Templates::new(project, &migrations.iter().map(digest).collect::<Vec<_>>())
 }
 
 impl fmt::Display for Side {

@@ -47,8 +47,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let current = newest.map(|version| version.to_string());
     let made = Side::migrations(context, inspection, newest)?;
     let bench = match &args.url {
-        Some(_) => Bench::beside(database.clone()),
-        None => Bench::of(context)?,
+        Some(_) => Bench::beside(context, &database),
+        None => Bench::of(context),
     };
     let (made, live) = (made.read(&bench)?.catalog, Side::Database(database.clone()).read(&bench)?.catalog);
     same_version(&made, &live)?;
