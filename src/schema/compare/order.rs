@@ -321,8 +321,10 @@ impl<'a> Planner<'a> {
                 }
                 later.extend(self.facets(task));
             }
-            own.extend(self.facets(&self.tasks[n]));
-            own.append(&mut later);
+            // What is said of an object is said when it is there.
+            let stage = own.iter().map(|statement| statement.stage).max().unwrap_or_default();
+            let facets = self.facets(&self.tasks[n]).into_iter().chain(later);
+            own.extend(facets.map(|statement| statement.later(stage)));
             let home = self.tasks[n].home.unwrap_or(self.tasks[n].id);
             match sections.last_mut() {
                 Some(last) if last.home == home => last.statements.append(&mut own),

@@ -6,7 +6,7 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage};
+use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, online};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::read::{address, owned_by_extension, user_schema};
@@ -76,6 +76,27 @@ impl Constraint {
     fn add(&self, id: &Id, only: &str) -> Statement {
         let clause = format!("ADD CONSTRAINT {} {}", id.ident(), self.full());
         Statement::alter_table(format!("{only}{}", id.relation()), id, Pass::AddConstraint, clause)
+    }
+
+    /// The same without reading all rows while writers are kept out, for a table in use. Nothing for what needs no other way, or has none.
+    fn added_online(&self, id: &Id, sides: Sides<'_>) -> Option<Vec<Statement>> {
+        let (body, checked) = self.parts();
+        let plain = self.index.as_ref().is_none_or(|index| index.options.is_empty() && index.tablespace.is_none());
+        if !online::concerns(&lineage::table_of(id).path, sides) || checked.not_valid || checked.unenforced || !plain {
+            return None;
+        }
+        match self.kind {
+            Sort::Check | Sort::ForeignKey => {
+                Some(online::checked_later(id, format!("ADD CONSTRAINT {} {}", id.ident(), self.full())))
+            }
+            Sort::PrimaryKey | Sort::Unique => {
+                let statements = online::key(id, body, self.definition.get(body.len()..).unwrap_or_default())?;
+                // A primary key reads all rows itself, unless its columns are not null by then.
+                let stage = if self.kind == Sort::PrimaryKey { online::SETTLE } else { 0 };
+                Some(statements.into_iter().map(|statement| statement.later(stage)).collect())
+            }
+            Sort::Exclude => None,
+        }
     }
 
     /// What of its index `ADD CONSTRAINT` does not say.
@@ -197,7 +218,10 @@ impl Entity for Constraint {
             statements.push(key::attach(id, &parent));
             return statements;
         }
-        let mut statements = vec![self.add(id, key::only(id, sides))];
+        let mut statements = match self.added_online(id, sides) {
+            Some(statements) => statements,
+            None => vec![self.add(id, key::only(id, sides))],
+        };
         statements.extend(self.extras(id));
         statements
     }

@@ -10,10 +10,10 @@ use crate::context::{Context, LockPolicy, by_whom};
 use crate::db::guard::{self, Answer};
 use crate::db::lockfile;
 use crate::db::up::migrator;
-use crate::failure::{Code, Failure, render_findings};
+use crate::failure::{Code, Failure};
 use crate::options::Locked;
 use crate::spelling::Place;
-use crate::terminal::{color, say};
+use crate::terminal::say;
 
 const HELP: &str = "\
 For an edit that changes nothing in this database, or whose effect was brought about by hand: `db up` refuses a migration that is not \
@@ -57,9 +57,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         .filter_map(|migration| Some((migration, seen.history.get(migration.version)?)))
         .filter(|(migration, row)| row.state == State::Applied && migration.up.checksum() != row.checksum)
         .collect();
-    // What was squashed cannot be accepted as it is, and is named first.
-    if let (Some(amid), None) = (&seen.amid, only) {
-        say(&render_findings(&Findings(vec![amid.clone()]), color()));
+    // What was squashed cannot be accepted as it is.
+    if let (Some(amid), None, true) = (&seen.amid, only, edited.is_empty()) {
+        return Err(Findings(vec![amid.clone()]).into());
     }
     if edited.is_empty() {
         return nothing(&mut migrator, &database, &history, only);

@@ -65,6 +65,9 @@ impl Constraint {
 
     /// How it is written into the statement that makes its table or its column.
     pub(super) fn written_into(&self, id: &Id, table: Id, table_is_new: bool, sides: Sides<'_>) -> Option<Inline> {
+        if !table_is_new && self.added_online(id, sides).is_some() {
+            return None;
+        }
         let (_, checked) = self.parts();
         // CREATE TABLE takes no note of NOT VALID, and what is said of an index needs the name.
         if checked.not_valid || !self.is_bare() || (self.kind == Sort::Exclude && !self.index_options_after(id).is_empty()) {

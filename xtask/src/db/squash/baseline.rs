@@ -93,9 +93,10 @@ fn way_back(
     there: &Script,
     back: Option<Script>,
 ) -> (Option<String>, Option<String>) {
-    let irreversible = squashed.iter().find_map(|migration| Some((migration.id(), migration.irreversible()?)));
-    if let Some((id, why)) = irreversible {
-        return (None, Some(format!("{id} is: {why}")));
+    let irreversible = squashed.iter().find(|migration| migration.down.is_none());
+    if let Some(one) = irreversible {
+        let why = one.irreversible().map_or_else(|| "has no down script".to_owned(), |why| format!("is: {why}"));
+        return (None, Some(format!("{} {why}", one.id())));
     }
     let text = back.as_ref().map(one_transaction);
     let Some(Ok(text)) = text else {
