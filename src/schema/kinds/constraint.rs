@@ -126,6 +126,11 @@ impl Constraint {
         statements
     }
 
+    /// Whether it refers to another table, which may refer to its own in turn.
+    pub(in crate::schema) fn is_foreign_key(&self) -> bool {
+        self.kind == Sort::ForeignKey
+    }
+
     /// Whether `CLUSTER` goes by its index.
     pub(super) fn is_clustered(&self) -> bool {
         self.index.as_ref().is_some_and(|index| index.clustered)
