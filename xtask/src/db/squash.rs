@@ -82,7 +82,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         files::check_git(folder)?;
     }
     say(&format!("proving a baseline for {} up to {version} …", count(squashed.len(), "migration")));
-    let bench = Bench::of(context)?;
+    let bench = Bench::of(context);
     let baseline = proof::prove(context, &bench, &inspection, &id, squashed)?;
     if args.dry_run {
         say(&format!("proved: {}\nnothing was changed", told(&baseline, squashed)));
