@@ -1,10 +1,12 @@
 //! Every `cargo xtask db` command, run as a person or a CI machine runs it.
 
+mod auto;
 pub(crate) mod case;
 mod completions;
 mod configuration;
 mod create;
 mod current;
+mod diff;
 mod down;
 mod dry_run;
 mod history;
@@ -33,10 +35,12 @@ mod wait;
 
 /// Adds the tests of every command.
 pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
+    auto::add(trials);
     completions::add(trials);
     configuration::add(trials);
     current::add(trials);
     create::add(trials);
+    diff::add(trials);
     down::add(trials);
     dry_run::add(trials);
     history::add(trials);
