@@ -17,6 +17,8 @@ use super::catalog::Catalog;
 use super::id::Id;
 use super::kinds::Sides;
 use super::script::Script;
+use super::statement::Statement;
+use order::Layout;
 
 /// An object that cannot be made what it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,17 @@ pub fn compare(old: &Catalog, new: &Catalog) -> Result<Script, Vec<Impossible>> 
 pub fn compare_in(old: &Catalog, new: &Catalog, manner: Manner) -> Result<Script, Vec<Impossible>> {
     let sides = Sides { old, new, manner };
     let fates = fate::decide(sides)?;
-    let steps = order::order(sides, &fates);
-    Ok(Script { statements: fold::neighbours(steps) })
+    let sections = order::order(sides, &fates, Layout::ByKind);
+    let statements = sections.into_iter().flat_map(|section| section.statements).collect();
+    Ok(Script { statements: fold::neighbours(statements) })
+}
+
+/// The statements that make `new` of `old` for who reads them as a description: what belongs to a table stands with it, as far as what
+/// they need allows it. One list for each table, function, view, …
+pub(super) fn describe(old: &Catalog, new: &Catalog) -> Result<Vec<Vec<Statement>>, Vec<Impossible>> {
+    let sides = Sides { old, new, manner: Manner::Plain };
+    let fates = fate::decide(sides)?;
+    let sections = order::order(sides, &fates, Layout::ByHome);
+    let statements = sections.into_iter().map(|section| fold::neighbours(section.statements));
+    Ok(statements.filter(|statements| !statements.is_empty()).collect())
 }

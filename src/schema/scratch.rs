@@ -184,6 +184,13 @@ impl Workshop {
         Ok(Scratch { database, name, workshop: self.clone(), session: None })
     }
 
+    /// The server's major version.
+    pub fn server(&self) -> Result<u32, ScratchError> {
+        let rows = self.keeper().session.send("SHOW server_version_num").map_err(|failed| server(&failed))?;
+        let number = rows.first().and_then(|row| row.get(0)).and_then(|text| text.parse::<u32>().ok());
+        Ok(number.unwrap_or_default() / 10_000)
+    }
+
     /// Roles that were made on the server since this was asked last, because a schema names them.
     pub fn take_made_roles(&self) -> Vec<String> {
         std::mem::take(&mut self.keeper().made_roles)

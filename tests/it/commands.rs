@@ -2,6 +2,7 @@
 
 mod auto;
 pub(crate) mod case;
+mod check;
 mod completions;
 mod configuration;
 mod create;
@@ -9,6 +10,7 @@ mod current;
 mod diff;
 mod down;
 mod dry_run;
+mod dump;
 mod history;
 mod lock;
 mod locked;
@@ -27,6 +29,7 @@ mod shell;
 mod show;
 mod spellings;
 mod sql;
+mod squash;
 mod stamp;
 mod status;
 mod together;
@@ -36,6 +39,7 @@ mod wait;
 /// Adds the tests of every command.
 pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     auto::add(trials);
+    check::add(trials);
     completions::add(trials);
     configuration::add(trials);
     current::add(trials);
@@ -43,6 +47,7 @@ pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     diff::add(trials);
     down::add(trials);
     dry_run::add(trials);
+    dump::add(trials);
     history::add(trials);
     lock::add(trials);
     locked::add(trials);
@@ -60,6 +65,7 @@ pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     show::add(trials);
     spellings::add(trials);
     sql::add(trials);
+    squash::add(trials);
     stamp::add(trials);
     shell::add(trials);
     status::add(trials);

@@ -21,6 +21,7 @@ mod private_server;
 mod round_trips;
 mod runner;
 mod scenarios;
+mod schema;
 mod spawn;
 mod splitting;
 mod startup;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     round_trips::add(&mut trials);
     runner::add(&mut trials);
     scenarios::add(&mut trials);
+    schema::add(&mut trials);
     spawn::add(&mut trials);
     splitting::add(&mut trials);
     startup::add(&mut trials);

@@ -91,6 +91,23 @@ impl Context {
         desired::sources(self.project.as_ref().map(Project::root), &self.folder)
     }
 
+    /// Where the desired state is.
+    pub(crate) fn desired(&self) -> Result<desired::Place, Failure> {
+        desired::place(self.project.as_ref().map(Project::root), &self.folder)
+    }
+
+    /// A file of this name under the target directory, for what can be found out again; `None` outside of a workspace.
+    pub(crate) fn cache(&self, name: &str) -> Option<PathBuf> {
+        let project = self.project.as_ref()?;
+        Some(project.target().join("stairwell").join(format!("{}.{name}", project.key())))
+    }
+
+    /// A file as git has it at HEAD.
+    pub(crate) fn committed(path: &Path) -> Option<Vec<u8>> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        git::ask(folder, &["show", &format!("HEAD:./{}", path.file_name()?.to_str()?)])
+    }
+
     /// Eight hexadecimal digits that tell this project from others.
     pub(crate) fn key(&self) -> String {
         let of_folder = || Project::new(&self.folder, &self.folder).key();

@@ -150,15 +150,16 @@ impl Decision<'_> {
     fn take_new_type(&mut self, dependent: &Id, tie: Tie) {
         match dependent.kind {
             Kind::Column if tie == Tie::Normal => {
-                let retype = self.sides.new.definition(dependent).and_then(|column| column.retype(dependent));
+                let retype =
+                    self.sides.new.definition(dependent).and_then(|column| column.retype(dependent, self.sides));
                 let Some((statement, whom)) = retype else { return self.replace(dependent) };
                 match self.fates.get_mut(dependent) {
                     Some(Fate::Alter(statements)) => {
-                        statements.retain(|other| !statement.same_pass(other));
-                        statements.insert(0, statement);
+                        statements.retain(|other| !statement.iter().any(|statement| statement.same_pass(other)));
+                        statements.splice(0..0, statement);
                     }
                     _ => {
-                        self.fates.insert(dependent.clone(), Fate::Alter(vec![statement]));
+                        self.fates.insert(dependent.clone(), Fate::Alter(statement.into_iter().collect()));
                     }
                 }
                 self.disturbs.insert(dependent.clone(), whom);

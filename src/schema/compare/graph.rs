@@ -25,19 +25,25 @@ impl Graph {
     }
 
     /// The order in which always the least of those comes that can come. What is in a circle comes, least first, when nothing else is
-    /// left; these are given, too.
-    pub(super) fn sort(&self) -> (Vec<usize>, BTreeSet<usize>) {
+    /// left; these are given, too. Of the group that the last one is of comes what can, before any other.
+    pub(super) fn sort(&self, groups: &[usize]) -> (Vec<usize>, BTreeSet<usize>) {
+        let group = |node: usize| groups.get(node).copied().unwrap_or(node);
         let mut waits: Vec<usize> = vec![0; self.after.len()];
         for then in self.after.iter().flatten() {
             waits[*then] += 1;
         }
         let mut ready: BinaryHeap<Reverse<usize>> =
             waits.iter().enumerate().filter(|(_, waits)| **waits == 0).map(|(node, _)| Reverse(node)).collect();
+        let mut ready_of: BTreeSet<(usize, usize)> = ready.iter().map(|Reverse(node)| (group(*node), *node)).collect();
         let mut left: BTreeSet<usize> = (0..self.after.len()).collect();
         let mut order = Vec::with_capacity(self.after.len());
         let mut circle = BTreeSet::new();
         loop {
-            let node = match ready.pop() {
+            let sibling = order.last().and_then(|last: &usize| {
+                let group = group(*last);
+                ready_of.range((group, 0)..(group + 1, 0)).next()
+            });
+            let node = match sibling.map(|(_, node)| Reverse(*node)).or_else(|| ready.pop()) {
                 Some(Reverse(node)) => node,
                 None => match self.in_circle(&left) {
                     Some(node) => {
@@ -47,6 +53,7 @@ impl Graph {
                     None => return (order, circle),
                 },
             };
+            ready_of.remove(&(group(node), node));
             if !left.remove(&node) {
                 continue;
             }
@@ -55,6 +62,7 @@ impl Graph {
                 waits[*then] = waits[*then].saturating_sub(1);
                 if waits[*then] == 0 && left.contains(then) {
                     ready.push(Reverse(*then));
+                    ready_of.insert((group(*then), *then));
                 }
             }
         }
@@ -96,7 +104,15 @@ mod tests {
         let mut graph = Graph::new(4);
         graph.before(3, 0);
         graph.before(0, 1);
-        assert_eq!(graph.sort(), (vec![2, 3, 0, 1], BTreeSet::new()));
+        assert_eq!(graph.sort(&[]), (vec![2, 3, 0, 1], BTreeSet::new()));
+    }
+
+    #[test]
+    fn a_group_stays_together_where_it_can() {
+        let mut graph = Graph::new(4);
+        graph.before(1, 0);
+        graph.before(2, 3);
+        assert_eq!(graph.sort(&[0, 1, 1, 1]), (vec![1, 2, 3, 0], BTreeSet::new()));
     }
 
     #[test]
@@ -106,7 +122,7 @@ mod tests {
         graph.before(1, 2);
         graph.before(2, 1);
         graph.before(2, 3);
-        let (order, circle) = graph.sort();
+        let (order, circle) = graph.sort(&[]);
         assert_eq!(order, [0, 1, 2, 3]);
         assert_eq!(circle, BTreeSet::from([1]));
         assert_eq!(graph.circle(1), BTreeSet::from([1, 2]));

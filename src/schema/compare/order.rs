@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::fate::{Fate, Fates};
 use super::graph::Graph;
 use super::{facets, fold};
-use crate::schema::catalog::Tie;
+use crate::schema::catalog::{Catalog, Tie};
 use crate::schema::id::{Id, Kind};
 use crate::schema::kinds::{Inline, Sides};
 use crate::schema::statement::Statement;
@@ -19,11 +19,27 @@ enum Deed {
     Create,
 }
 
+/// What comes first of that which may come in any order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// One kind after the other.
+    ByKind,
+    /// What belongs to a table stands with it, as in a description of the whole.
+    ByHome,
+}
+
+/// What is done for one object, or for several that have one home.
+pub(super) struct Section<'a> {
+    pub(super) home: &'a Id,
+    pub(super) statements: Vec<Statement>,
+}
+
 /// A deed with the key by which the least comes first of those that can come.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Task<'a> {
     /// Whether it makes room, or makes something.
     phase: u8,
+    home: Option<&'a Id>,
     rank: i32,
     id: &'a Id,
     deed: Deed,
@@ -37,13 +53,26 @@ impl<'a> Task<'a> {
             Deed::MoveAway | Deed::Drop => (0, -kind),
             Deed::Alter | Deed::Create => (1, kind),
         };
-        Self { phase, rank, id, deed }
+        Self { phase, home: None, rank, id, deed }
     }
 }
 
+/// What an object belongs to: the table of an index or a trigger, the parent of a partition; itself, for most.
+fn home<'a>(id: &'a Id, side: &'a Catalog) -> &'a Id {
+    let mut home = id;
+    // A table may be in a publication, which is nothing of the table.
+    while home.kind != Kind::PublicationMember
+        && let Some((whole, _)) = side.needs(home).find(|(_, tie)| matches!(tie, Tie::Part | Tie::Follower))
+        && whole != id
+    {
+        home = whole;
+    }
+    home
+}
+
 /// The statements, in order.
-pub(super) fn order(sides: Sides<'_>, fates: &Fates) -> Vec<Statement> {
-    let mut tasks = Vec::new();
+pub(super) fn order<'a>(sides: Sides<'a>, fates: &'a Fates, layout: Layout) -> Vec<Section<'a>> {
+    let mut tasks: Vec<Task<'a>> = Vec::new();
     for (id, fate) in fates {
         let deeds: &[Deed] = match fate {
             Fate::Create => &[Deed::Create],
@@ -52,16 +81,26 @@ pub(super) fn order(sides: Sides<'_>, fates: &Fates) -> Vec<Statement> {
             Fate::Replace => &[Deed::Drop, Deed::Create],
             Fate::Swap => &[Deed::MoveAway, Deed::Drop, Deed::Create],
         };
-        tasks.extend(deeds.iter().map(|deed| Task::new(id, *deed)));
+        tasks.extend(deeds.iter().map(|deed| match (fate, deed) {
+            // After everything, so that all columns of a table take their new types at once.
+            (Fate::Swap, Deed::Drop) => Task { phase: 2, ..Task::new(id, Deed::Drop) },
+            _ => Task::new(id, *deed),
+        }));
+    }
+    if layout == Layout::ByHome {
+        tasks.iter_mut().for_each(|task| task.home = Some(home(task.id, sides.new)));
     }
     tasks.sort();
+    let mut known: HashMap<&Id, usize> = HashMap::new();
+    let groups: Vec<usize> =
+        (0..).zip(&tasks).map(|(n, task)| task.home.map_or(n, |home| *known.entry(home).or_insert(n))).collect();
     let index: HashMap<(&Id, Deed), usize> =
         tasks.iter().enumerate().map(|(n, task)| ((task.id, task.deed), n)).collect();
     let mut planner = Planner { sides, fates, tasks, index, apart: BTreeSet::new() };
     loop {
         let hosts = planner.hosts();
         let graph = planner.graph(&hosts);
-        let (order, circles) = graph.sort();
+        let (order, circles) = graph.sort(&groups);
         if !planner.part(&graph, &circles, &hosts) {
             return planner.write(&order, &hosts);
         }
@@ -133,6 +172,7 @@ impl<'a> Planner<'a> {
     fn graph(&self, hosts: &[usize]) -> Graph {
         let mut graph = Graph::new(self.tasks.len());
         let mut before = |first: usize, then: usize| graph.before(hosts[first], hosts[then]);
+        let out_of_the_way = |n: usize| self.at(self.tasks[hosts[n]].id, Deed::MoveAway).is_some();
         let mut slots: BTreeMap<(&'static str, Vec<String>), Vec<usize>> = BTreeMap::new();
         for (n, task) in self.tasks.iter().enumerate() {
             let id = task.id;
@@ -140,12 +180,14 @@ impl<'a> Planner<'a> {
                 for (needed, _) in self.sides.old.needs(id) {
                     let still = self.sides.new.needs.get(id).is_some_and(|needs| needs.contains_key(needed));
                     if task.deed == Deed::Drop {
-                        // Dependents go before what they need is dropped or altered.
-                        if let Some(then) = self.at(needed, Deed::Drop).or_else(|| self.at(needed, Deed::Alter)) {
+                        // Dependents go before what they need is dropped or altered. A type that is out of the way does not stand
+                        // in anything's, and goes last.
+                        let altered = || self.at(needed, Deed::Alter).filter(|_| !out_of_the_way(n));
+                        if let Some(then) = self.at(needed, Deed::Drop).or_else(altered) {
                             before(n, then);
                         }
-                        if let Some(first) = self.at(needed, Deed::MoveAway) {
-                            // Not a must, but a type is moved when nothing but columns has it.
+                        if let Some(first) = self.at(needed, Deed::MoveAway).filter(|_| !out_of_the_way(n)) {
+                            // Not a must, but a type is moved when nothing but columns and other types has it.
                             before(n, first);
                         }
                     } else if let Some(then) = self.at(needed, Deed::Drop) {
@@ -158,7 +200,10 @@ impl<'a> Planner<'a> {
             }
             if matches!(task.deed, Deed::Alter | Deed::Create) {
                 for (needed, tie) in self.sides.new.needs(id) {
+                    // What is written into another's statement comes when that comes.
+                    let waits = tie != Tie::After || hosts[n] == n;
                     if tie != Tie::Follower
+                        && waits
                         && let Some(first) = self.made(needed)
                     {
                         before(first, n);
@@ -170,14 +215,16 @@ impl<'a> Planner<'a> {
                     match self.at(id, Deed::MoveAway) {
                         Some(moved) => before(moved, n),
                         None => {
-                            if let Some(dropped) = self.at(id, Deed::Drop) {
+                            if let Some(dropped) = self.at(id, Deed::Drop).filter(|dropped| !out_of_the_way(*dropped)) {
                                 before(dropped, n);
                             }
                         }
                     }
                     // What goes by itself with something else must be gone, too.
                     for (whole, tie) in self.sides.old.needs(id) {
+                        // A type that is out of the way has taken its constraints along.
                         if matches!(tie, Tie::Part | Tie::Follower)
+                            && self.at(whole, Deed::MoveAway).is_none()
                             && let Some(dropped) = self.at(whole, Deed::Drop)
                         {
                             before(dropped, n);
@@ -237,12 +284,12 @@ impl<'a> Planner<'a> {
         false
     }
 
-    fn write(&self, order: &[usize], hosts: &[usize]) -> Vec<Statement> {
+    fn write(&self, order: &[usize], hosts: &[usize]) -> Vec<Section<'a>> {
         let mut guests: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (n, host) in hosts.iter().enumerate().filter(|(n, host)| n != *host) {
             guests.entry(*host).or_default().push(n);
         }
-        let mut statements = Vec::new();
+        let mut sections: Vec<Section<'a>> = Vec::new();
         for n in order.iter().copied().filter(|n| hosts[*n] == *n) {
             let mut own = self.statements(n);
             let mut guests = guests.remove(&n).unwrap_or_default();
@@ -261,11 +308,17 @@ impl<'a> Planner<'a> {
                 }
                 later.extend(self.facets(task));
             }
-            statements.append(&mut own);
-            statements.extend(self.facets(&self.tasks[n]));
-            statements.append(&mut later);
+            // What is said of an object is said when it is there.
+            let stage = own.iter().map(|statement| statement.stage).max().unwrap_or_default();
+            let facets = self.facets(&self.tasks[n]).into_iter().chain(later);
+            own.extend(facets.map(|statement| statement.later(stage)));
+            let home = self.tasks[n].home.unwrap_or(self.tasks[n].id);
+            match sections.last_mut() {
+                Some(last) if last.home == home => last.statements.append(&mut own),
+                _ => sections.push(Section { home, statements: own }),
+            }
         }
-        statements
+        sections
     }
 
     fn statements(&self, n: usize) -> Vec<Statement> {

@@ -2,6 +2,7 @@
 
 mod cast;
 mod change;
+mod numbers;
 mod serial;
 mod text;
 
@@ -10,13 +11,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::sequence::Options;
-use super::{Change, Definition, Entity, Inline, Sides, foreign_options, lineage, names, parameters};
+use super::{Change, Definition, Entity, Inline, Sides, foreign_options, inheritance, lineage, names, parameters};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::qualified;
 use crate::schema::read::{address, grants, owned_by_extension, part, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
+pub(super) use numbers::{instead_of_drop, take_from_identity};
 pub(super) use serial::is_serial;
 
 /// A column; its default is an object of its own.
@@ -104,6 +106,11 @@ fn column<'a>(catalog: &'a Catalog, id: &Id) -> Option<&'a Column> {
 }
 
 impl Column {
+    /// Whether a parent that stays the parent brings it, changes it and takes it away.
+    pub(super) fn follows_parent(&self, id: &Id, sides: Sides<'_>) -> bool {
+        self.is_mirror() && stays_under_parent(id, sides)
+    }
+
     /// Whether all that it is comes from a parent.
     pub(super) fn is_mirror(&self) -> bool {
         self.inherited && !self.local
@@ -192,7 +199,8 @@ fn stays_under_parent(id: &Id, sides: Sides<'_>) -> bool {
     let table = lineage::table_of(id).path;
     lineage::parents(sides.new, &table).any(|(it, _)| {
         let of_parent = lineage::same_in(id, lineage::parent_of(it));
-        sides.old.get(it).is_some() && (sides.new.get(&of_parent).is_some() || sides.old.get(&of_parent).is_some())
+        inheritance::persists(it, sides)
+            && (sides.new.get(&of_parent).is_some() || sides.old.get(&of_parent).is_some())
     })
 }
 
@@ -326,10 +334,13 @@ impl Entity for Column {
         change::change(self, old, id, sides)
     }
 
-    fn retype(&self, id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
+    fn retype(&self, id: &Id, sides: Sides<'_>) -> Option<(Option<Statement>, fn(Kind) -> bool)> {
+        if self.inherited && stays_under_parent(id, sides) {
+            return Some((None, change::stands_in_the_way));
+        }
         let text = if self.data_type.ends_with("[]") { "text[]" } else { "text" };
         let clause = format!("TYPE {0} USING {1}::{text}::{0}", self.data_type, id.ident());
-        Some((Self::alter_all(id, Pass::Type, clause), change::stands_in_the_way))
+        Some((Some(Self::alter_all(id, Pass::Type, clause)), change::stands_in_the_way))
     }
 
     fn is_derived(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Who is a partition or a child of whom.
 
-use super::{Definition, Inheritance};
+use super::Definition;
+use super::inheritance::Inheritance;
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 

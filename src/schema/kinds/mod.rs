@@ -17,6 +17,7 @@ mod firing;
 mod foreign_options;
 mod lineage;
 mod names;
+mod online;
 mod parameters;
 
 pub(super) use shell_type::cut as cut_cycles;
@@ -120,8 +121,9 @@ pub(crate) trait Entity: Serialize + DeserializeOwned {
         None
     }
 
-    /// For a column whose type is swapped: what gives it the new type of the same name, and which dependents that disturbs.
-    fn retype(&self, _id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
+    /// For a column whose type is swapped: what gives it the new type of the same name (nothing where it comes with a parent's), and
+    /// which dependents that disturbs.
+    fn retype(&self, _id: &Id, _sides: Sides<'_>) -> Option<(Option<Statement>, fn(Kind) -> bool)> {
         None
     }
 
@@ -144,8 +146,6 @@ macro_rules! definitions {
         pub enum Definition {
             $($kind($module::$kind),)*
         }
-
-        $(pub use $module::$kind;)*
 
         /// Every kind with the statement that reads it.
         pub(crate) fn queries(server: u32) -> Vec<(Kind, String)> {
@@ -219,8 +219,8 @@ macro_rules! definitions {
                 match self { $(Self::$kind(it) => it.move_away(id),)* }
             }
 
-            pub(crate) fn retype(&self, id: &Id) -> Option<(Statement, fn(Kind) -> bool)> {
-                match self { $(Self::$kind(it) => it.retype(id),)* }
+            pub(crate) fn retype(&self, id: &Id, sides: Sides<'_>) -> Option<(Option<Statement>, fn(Kind) -> bool)> {
+                match self { $(Self::$kind(it) => it.retype(id, sides),)* }
             }
 
             pub(crate) fn is_derived(&self) -> bool {

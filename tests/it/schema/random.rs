@@ -1,23 +1,101 @@
-//! Random statements over a small stock of names: much of it works, and makes objects that depend on one another; what does not work
-//! is refused by the server and left out.
+//! Random schemas, and random edits of them.
+//!
+//! A schema is what random statements make over a small stock of names: much of it works, and makes objects that depend on one another; what does not work
+//! is refused by the server and left out. An edit is a few more statements.
 
 use proptest::prelude::*;
+use proptest::test_runner::{Config, FileFailurePersistence, TestError, TestRunner};
+use stairwell::postgres::Database;
+use stairwell::schema::{Catalog, MissingRoles, Without, Workshop};
+
+use super::{Verdict, law};
+use crate::harness::Outcome;
+use crate::harness::database::TestDatabase;
+
+crate::trials!(whatever_is_done_to_a_schema_the_comparison_does_and_undoes);
+
+fn whatever_is_done_to_a_schema_the_comparison_does_and_undoes() -> Outcome {
+    let database = TestDatabase::new()?;
+    let workshop = Workshop::open(database.database(), MissingRoles::Refuse).unwrap();
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(50);
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/schema.txt");
+    let config = Config {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
+        max_shrink_iters: 400,
+        ..Config::default()
+    };
+    let refused = std::cell::Cell::new(0);
+    let outcome = TestRunner::new(config).run(
+        &(prop::collection::vec(seed(), 10..60), prop::collection::vec(seed(), 1..12)),
+        |(base, edits)| {
+            let (old, new) = catalogs(&workshop, &base, &edits);
+            match law(&workshop, &old, &new) {
+                Ok(Verdict::Holds) => Ok(()),
+                Ok(Verdict::Refused(_)) => {
+                    refused.set(refused.get() + 1);
+                    Ok(())
+                }
+                Err(why) => Err(TestCaseError::fail(why)),
+            }
+        },
+    );
+    eprintln!("{cases} pairs, of which the comparison refused {}", refused.get());
+    match outcome {
+        Ok(()) => {
+            assert!(refused.get() * 3 <= cases, "most edits have a way");
+            Ok(())
+        }
+        Err(TestError::Fail(why, (base, edits))) => {
+            let text = |seeds: &[Seed]| seeds.iter().map(Seed::sql).collect::<Vec<_>>().join(";\n");
+            panic!("{why}\n-- base:\n{};\n-- edits:\n{};\n", text(&base), text(&edits));
+        }
+        Err(TestError::Abort(why)) => panic!("{why}"),
+    }
+}
+
+/// What the statements make, before and after the edits.
+fn catalogs(workshop: &Workshop, base: &[Seed], edits: &[Seed]) -> (Catalog, Catalog) {
+    let scratch = workshop.scratch().unwrap();
+    let database = scratch.database();
+    run(database, &[Seed::stock()], base);
+    let old = Catalog::of(database, &Without::default()).unwrap();
+    run(database, &[], edits);
+    (old, Catalog::of(database, &Without::default()).unwrap())
+}
+
+/// Runs each for itself; what the server refuses is left out.
+fn run(database: &Database, first: &[&str], seeds: &[Seed]) {
+    let mut client = database.connect().unwrap();
+    client.batch_execute("SET client_min_messages = error; SET check_function_bodies = off").unwrap();
+    for sql in first {
+        client.batch_execute(sql).unwrap();
+    }
+    for seed in seeds {
+        let _ = client.batch_execute(&seed.sql());
+    }
+}
 
 /// A statement before it is text: which one, and what it is made with.
 #[derive(Debug, Clone)]
-pub(super) struct Seed {
+struct Seed {
     which: usize,
     with: Vec<u8>,
 }
 
 /// Any statement that makes or changes something.
-pub(super) fn seed() -> impl Strategy<Value = Seed> {
+fn seed() -> impl Strategy<Value = Seed> {
     (0..FORMS.len(), prop::collection::vec(any::<u8>(), 10)).prop_map(|(which, with)| Seed { which, with })
 }
 
 impl Seed {
+    /// What there is before the first.
+    fn stock() -> &'static str {
+        "CREATE SCHEMA \"Other Schema\""
+    }
+
     /// The statement.
-    pub(super) fn sql(&self) -> String {
+    fn sql(&self) -> String {
         FORMS[self.which](&mut Pick { with: &self.with, next: 0 })
     }
 }
@@ -110,14 +188,40 @@ const FORMS: &[fn(&mut Pick<'_>) -> String] = &[
     // Tables and columns.
     |p| format!("CREATE TABLE {} (c0 integer PRIMARY KEY, c1 {})", p.table(), p.data_type()),
     |p| format!("CREATE TABLE {} (c0 bigserial PRIMARY KEY, c1 {}, c2 {})", p.table(), p.data_type(), p.data_type()),
-    |p| format!("CREATE TABLE {} (c0 integer GENERATED ALWAYS AS IDENTITY UNIQUE, c2 text NOT NULL DEFAULT 'x')", p.table()),
-    |p| format!("CREATE TABLE {} (c0 integer, c1 {}, PRIMARY KEY (c0, c1)) PARTITION BY LIST (c0)", p.table(), p.data_type()),
-    |p| format!("CREATE TABLE {} PARTITION OF {} FOR VALUES IN ({}, {})", p.table(), p.table(), p.number(3), p.number(3) + 3),
+    |p| {
+        format!(
+            "CREATE TABLE {} (c0 integer GENERATED ALWAYS AS IDENTITY UNIQUE, c2 text NOT NULL DEFAULT 'x')",
+            p.table()
+        )
+    },
+    |p| {
+        format!(
+            "CREATE TABLE {} (c0 integer, c1 {}, PRIMARY KEY (c0, c1)) PARTITION BY LIST (c0)",
+            p.table(),
+            p.data_type()
+        )
+    },
+    |p| {
+        format!(
+            "CREATE TABLE {} PARTITION OF {} FOR VALUES IN ({}, {})",
+            p.table(),
+            p.table(),
+            p.number(3),
+            p.number(3) + 3
+        )
+    },
     |p| format!("CREATE TABLE {} (c4 text) INHERITS ({})", p.table(), p.table()),
     |p| format!("ALTER TABLE {} ADD COLUMN {} {}", p.table(), p.column(), p.data_type()),
     |p| format!("ALTER TABLE {} ADD COLUMN {} {}", p.table(), p.column(), p.data_type()),
     |p| format!("ALTER TABLE {} ADD COLUMN {} integer NOT NULL DEFAULT {}", p.table(), p.column(), p.number(9)),
-    |p| format!("ALTER TABLE {} ADD COLUMN {} text GENERATED ALWAYS AS ({}::text) STORED", p.table(), p.column(), p.column()),
+    |p| {
+        format!(
+            "ALTER TABLE {} ADD COLUMN {} text GENERATED ALWAYS AS ({}::text) STORED",
+            p.table(),
+            p.column(),
+            p.column()
+        )
+    },
     |p| format!("ALTER TABLE {} ADD COLUMN {} {} DEFAULT {}", p.table(), p.column(), p.mood(), p.value()),
     |p| {
         let (table, column, data_type) = (p.table(), p.column(), p.data_type());
@@ -139,10 +243,25 @@ const FORMS: &[fn(&mut Pick<'_>) -> String] = &[
     |p| format!("ALTER TABLE {} ADD CONSTRAINT k{} CHECK ({} IS NOT NULL)", p.table(), p.number(3), p.column()),
     |p| format!("ALTER TABLE {} ADD CHECK ({}::text IN ('a', {})) NOT VALID", p.table(), p.column(), p.value()),
     |p| format!("ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {}", p.table(), p.column(), p.table()),
-    |p| format!("ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} ON DELETE CASCADE DEFERRABLE", p.table(), p.column(), p.table()),
+    |p| {
+        format!(
+            "ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} ON DELETE CASCADE DEFERRABLE",
+            p.table(),
+            p.column(),
+            p.table()
+        )
+    },
     |p| format!("ALTER TABLE {} ADD CHECK ({}({}::text) <> {})", p.table(), p.function(), p.column(), p.value()),
     |p| format!("CREATE INDEX i{} ON {} ({})", p.number(4), p.table(), p.column()),
-    |p| format!("CREATE UNIQUE INDEX i{} ON {} (c0, lower({}::text)) WHERE {} IS NOT NULL", p.number(4), p.table(), p.column(), p.column()),
+    |p| {
+        format!(
+            "CREATE UNIQUE INDEX i{} ON {} (c0, lower({}::text)) WHERE {} IS NOT NULL",
+            p.number(4),
+            p.table(),
+            p.column(),
+            p.column()
+        )
+    },
     |p| format!("ALTER TABLE {} REPLICA IDENTITY USING INDEX i{}", p.table(), p.number(4)),
     |p| format!("ALTER TABLE {} CLUSTER ON i{}", p.table(), p.number(4)),
     |p| format!("CREATE STATISTICS {} ON {}, {} FROM {}", p.named('x', 2), p.column(), p.column(), p.table()),
@@ -151,11 +270,31 @@ const FORMS: &[fn(&mut Pick<'_>) -> String] = &[
     |p| format!("ALTER SEQUENCE {} OWNED BY {}.{}", p.sequence(), p.table(), p.column()),
     |p| format!("CREATE OR REPLACE VIEW {} AS SELECT * FROM {}", p.view(), p.table()),
     |p| format!("CREATE OR REPLACE VIEW {} AS SELECT c0, {} AS c1 FROM {}", p.view(), p.column(), p.table()),
-    |p| format!("CREATE OR REPLACE VIEW {} AS SELECT a.*, 1 AS one FROM {} a JOIN {} b USING (c0)", p.view(), p.view(), p.table()),
+    |p| {
+        format!(
+            "CREATE OR REPLACE VIEW {} AS SELECT a.*, 1 AS one FROM {} a JOIN {} b USING (c0)",
+            p.view(),
+            p.view(),
+            p.table()
+        )
+    },
     |p| format!("CREATE MATERIALIZED VIEW {} AS SELECT c0, count(*) AS n FROM {} GROUP BY c0", p.view(), p.table()),
     |p| format!("CREATE INDEX ON {} (c0)", p.view()),
-    |p| format!("CREATE OR REPLACE FUNCTION {}(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT $1 || {} $$", p.function(), p.value()),
-    |p| format!("CREATE OR REPLACE FUNCTION {}(a {}) RETURNS {} LANGUAGE sql AS 'SELECT NULL'", p.function(), p.data_type(), p.table()),
+    |p| {
+        format!(
+            "CREATE OR REPLACE FUNCTION {}(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT $1 || {} $$",
+            p.function(),
+            p.value()
+        )
+    },
+    |p| {
+        format!(
+            "CREATE OR REPLACE FUNCTION {}(a {}) RETURNS {} LANGUAGE sql AS 'SELECT NULL'",
+            p.function(),
+            p.data_type(),
+            p.table()
+        )
+    },
     |p| {
         format!(
             "CREATE OR REPLACE FUNCTION {}(a integer, b integer DEFAULT {}) RETURNS integer BEGIN ATOMIC SELECT c0 FROM {}; END",
@@ -164,8 +303,20 @@ const FORMS: &[fn(&mut Pick<'_>) -> String] = &[
             p.table()
         )
     },
-    |p| format!("CREATE OR REPLACE FUNCTION public.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN {}; END'", p.of(&["NEW", "OLD"])),
-    |p| format!("CREATE TRIGGER g{} BEFORE UPDATE OF {} ON {} FOR EACH ROW EXECUTE FUNCTION public.g()", p.number(2), p.column(), p.table()),
+    |p| {
+        format!(
+            "CREATE OR REPLACE FUNCTION public.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN {}; END'",
+            p.of(&["NEW", "OLD"])
+        )
+    },
+    |p| {
+        format!(
+            "CREATE TRIGGER g{} BEFORE UPDATE OF {} ON {} FOR EACH ROW EXECUTE FUNCTION public.g()",
+            p.number(2),
+            p.column(),
+            p.table()
+        )
+    },
     |p| {
         let column = p.column();
         format!(
@@ -177,7 +328,14 @@ const FORMS: &[fn(&mut Pick<'_>) -> String] = &[
     |p| format!("ALTER TABLE {} DISABLE TRIGGER g{}", p.table(), p.number(2)),
     |p| format!("CREATE POLICY l{} ON {} USING ({} IS NOT NULL)", p.number(2), p.table(), p.column()),
     |p| format!("ALTER TABLE {} ENABLE ROW LEVEL SECURITY", p.table()),
-    |p| format!("CREATE RULE r{} AS ON DELETE TO {} WHERE OLD.{} IS NULL DO INSTEAD NOTHING", p.number(2), p.table(), p.column()),
+    |p| {
+        format!(
+            "CREATE RULE r{} AS ON DELETE TO {} WHERE OLD.{} IS NULL DO INSTEAD NOTHING",
+            p.number(2),
+            p.table(),
+            p.column()
+        )
+    },
     // What every kind has.
     |p| format!("COMMENT ON TABLE {} IS {}", p.table(), p.value()),
     |p| format!("COMMENT ON COLUMN {}.{} IS {}", p.table(), p.column(), p.value()),

@@ -111,7 +111,7 @@ fn pair(context: &Context, args: &Args, from: &Given, to: &Given) -> Result<(), 
     let (from, to) = (Side::of(context, from)?, Side::of(context, to)?);
     let bench = match from.database().or(to.database()) {
         Some(database) => Bench::beside(context, database),
-        None => Bench::of(context)?,
+        None => Bench::of(context),
     };
     let (mut old, new) = read(&bench, &from, &to)?;
     same_version(&old.catalog, &new.catalog)?;

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod check;
 mod completions;
 mod create;
 mod current;
@@ -7,6 +8,7 @@ mod diff;
 mod down;
 mod drop;
 mod dry_run;
+mod dump;
 mod guard;
 mod history;
 mod lock;
@@ -21,6 +23,7 @@ mod server;
 mod shell;
 mod show;
 mod sql;
+mod squash;
 mod stamp;
 mod status;
 mod up;
@@ -54,10 +57,13 @@ pub(crate) enum Command {
     Show(show::Args),
     Sql(sql::Args),
     Diff(diff::Args),
+    Dump(dump::Args),
+    Check(check::Args),
     Stamp(stamp::Args),
     Repair(repair::Args),
     Lock(lock::Args),
     Rebase(rebase::Args),
+    Squash(squash::Args),
     Wait(wait::Args),
     Create(create::Args),
     Drop(drop::Args),
@@ -87,10 +93,13 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Show(args) => show::run(&context, &args),
         Command::Sql(args) => sql::run(&context, &args),
         Command::Diff(args) => diff::run(&context, &args),
+        Command::Dump(args) => dump::run(&context, &args),
+        Command::Check(args) => check::run(&context, &args),
         Command::Stamp(args) => stamp::run(&context, &args),
         Command::Repair(args) => repair::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
         Command::Rebase(args) => rebase::run(&context, &args),
+        Command::Squash(args) => squash::run(&context, &args),
         Command::Wait(args) => wait::run(&context, &args),
         Command::Create(args) => create::run(&context, &args),
         Command::Drop(args) => drop::run(&context, &args),

@@ -47,27 +47,42 @@ struct Settings {
     schema: Option<Desired>,
 }
 
-/// The SQL of the desired state. `root` is the workspace's folder, `migrations` the migrations'.
-pub(crate) fn sources(root: Option<&Path>, migrations: &Path) -> Result<Vec<Source>, Failure> {
+/// Where the desired state of a project is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A file, or a folder of files.
+    Path(PathBuf),
+    /// Where it would be, since nothing is configured.
+    Standard(PathBuf),
+    /// What prints it.
+    Command(String),
+}
+
+/// Where it is. `root` is the workspace's folder, `migrations` the migrations'.
+pub(crate) fn place(root: Option<&Path>, migrations: &Path) -> Result<Place, Failure> {
     let configured = root.map(|root| configured(&root.join("Cargo.toml"))).transpose()?.flatten();
-    match (configured, root) {
-        (Some(Desired::Path(path)), Some(root)) => Ok(Source::read(&shown(root).join(path))?),
-        (Some(Desired::Command { command }), Some(root)) => output(&command, root),
-        _ => {
-            let beside = migrations.parent().unwrap_or(Path::new("")).join(STANDARD);
-            if !beside.exists() {
-                return Err(Failure::new(
-                    Code::Usage,
-                    format!(
-                        "no desired state: there is no `{}`, and the workspace's Cargo.toml names none\n  \
-                         = help: write it there, or name a file, a folder or a command:\n\n    \
-                         [workspace.metadata.stairwell]\n    schema = \"db/schema.sql\"   # or: schema = {{ command = \"…\" }}",
-                        beside.display()
-                    ),
-                ));
-            }
-            Ok(Source::read(&beside)?)
-        }
+    Ok(match (configured, root) {
+        (Some(Desired::Path(path)), Some(root)) => Place::Path(shown(root).join(path)),
+        (Some(Desired::Command { command }), _) => Place::Command(command),
+        _ => Place::Standard(migrations.parent().unwrap_or(Path::new("")).join(STANDARD)),
+    })
+}
+
+/// The SQL of the desired state.
+pub(crate) fn sources(root: Option<&Path>, migrations: &Path) -> Result<Vec<Source>, Failure> {
+    match place(root, migrations)? {
+        Place::Path(path) => Ok(Source::read(&path)?),
+        Place::Command(command) => output(&command, root.unwrap_or(Path::new("."))),
+        Place::Standard(path) if path.exists() => Ok(Source::read(&path)?),
+        Place::Standard(path) => Err(Failure::new(
+            Code::Usage,
+            format!(
+                "no desired state: there is no `{}`, and the workspace's Cargo.toml names none\n  \
+                 = help: write it there, or name a file, a folder or a command:\n\n    \
+                 [workspace.metadata.stairwell]\n    schema = \"db/schema.sql\"   # or: schema = {{ command = \"…\" }}",
+                path.display()
+            ),
+        )),
     }
 }
 

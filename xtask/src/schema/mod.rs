@@ -37,10 +37,8 @@ impl<'a> Bench<'a> {
     }
 
     /// On the configured server, or the project's own one.
-    pub(crate) fn of(context: &'a Context) -> Result<Self, Failure> {
-        // What is wrong with its name is said before anything is read.
-        context.configured()?;
-        Ok(Self { context, named: None, open: OnceCell::new() })
+    pub(crate) fn of(context: &'a Context) -> Self {
+        Self { context, named: None, open: OnceCell::new() }
     }
 
     /// What makes them.

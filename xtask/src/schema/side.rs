@@ -86,7 +86,12 @@ impl Side {
         if !defects.0.is_empty() {
             return Err(defects.into());
         }
-        Ok(Self::Migrations(Box::new(Migrations { inspection, newest, project: context.key() })))
+        Ok(Self::run(context, inspection, newest))
+    }
+
+    /// The same of files that need not be in order, as long as they can be run.
+    pub(crate) fn run(context: &Context, inspection: Inspection, newest: Option<Version>) -> Self {
+        Self::Migrations(Box::new(Migrations { inspection, newest, project: context.key() }))
     }
 
     /// The database, where it is one.
@@ -124,9 +129,7 @@ impl Migrations {
         let Some(newest) = self.newest else { return Ok(workshop.scratch()?) };
         let steps: Vec<&Migration> =
             self.inspection.set().migrations().iter().filter(|it| it.version <= newest).collect();
-        let digests: Vec<Checksum> =
-            steps.iter().map(|it| Checksum::of(format!("{} {}", it.id(), it.up.checksum()))).collect();
-        let templates = Templates::new(&self.project, &digests);
+        let templates = templates(&self.project, &steps);
         let (mut scratch, done) = templates.longest(workshop)?;
         if done == steps.len() {
             return Ok(scratch);
@@ -151,6 +154,12 @@ impl Migrations {
         }
         Ok(scratch)
     }
+}
+
+/// The templates of a project for these migrations, which are its first.
+pub(crate) fn templates(project: &str, migrations: &[&Migration]) -> Templates {
+    let digest = |it: &&Migration| Checksum::of(format!("{} {}", it.id(), it.up.checksum()));
+    Templates::new(project, &migrations.iter().map(digest).collect::<Vec<_>>())
 }
 
 impl fmt::Display for Side {

@@ -2,7 +2,8 @@
 
 use super::{ReplicaIdentity, Shape, Table};
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Definition, Entity as _, Inheritance, Sides, foreign_options, lineage, parameters};
+use crate::schema::kinds::inheritance::Inheritance;
+use crate::schema::kinds::{Definition, Entity as _, Sides, foreign_options, lineage, parameters};
 use crate::schema::quote::{ident, qualified};
 use crate::schema::statement::{Body, Pass, Statement};
 

@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let made = Side::migrations(context, inspection, newest)?;
     let bench = match &args.url {
         Some(_) => Bench::beside(context, &database),
-        None => Bench::of(context)?,
+        None => Bench::of(context),
     };
     let (made, live) = (made.read(&bench)?.catalog, Side::Database(database.clone()).read(&bench)?.catalog);
     same_version(&made, &live)?;

@@ -17,7 +17,7 @@ pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> R
     let desired = Side::Sql("the desired state".to_owned(), context.schema()?);
     let newest = inspection.set().head().map(|migration| migration.version);
     let migrations = Side::migrations(context, inspection, newest)?;
-    let bench = Bench::of(context)?;
+    let bench = Bench::of(context);
     let Read { catalog: old, scratch: Some(scratch) } = migrations.read(&bench)? else {
         return Err(Failure::new(Code::Failed, "the migrations made no database"));
     };
