@@ -205,6 +205,15 @@ fn stays_under_parent(id: &Id, sides: Sides<'_>) -> bool {
     })
 }
 
+/// Whether the statement that makes its table says that it inherits from one with this column.
+fn comes_with_table(id: &Id, sides: Sides<'_>) -> bool {
+    let table = lineage::table_of(id);
+    let of_parent = |it: &Id| sides.new.get(&lineage::same_in(id, lineage::parent_of(it))).is_some();
+    sides.old.get(&table).is_none()
+        && lineage::parents(sides.new, &table.path)
+            .any(|(it, inheritance)| of_parent(it) && inheritance.inline(it, sides).is_some())
+}
+
 /// Whether the columns of its table are those of a composite type.
 fn is_typed(id: &Id, catalog: &Catalog) -> bool {
     matches!(catalog.definition(&lineage::table_of(id)), Some(Definition::Table(table)) if table.is_typed())
@@ -296,11 +305,7 @@ impl Entity for Column {
         if sides.old.get(&table).is_some() {
             return None;
         }
-        let of_parent = |it: &Id| sides.new.get(&lineage::same_in(id, lineage::parent_of(it))).is_some();
-        let implied = is_typed(id, sides.new)
-            || self.is_mirror()
-                && lineage::parents(sides.new, &table.path)
-                    .any(|(it, inheritance)| of_parent(it) && inheritance.inline(it, sides).is_some());
+        let implied = is_typed(id, sides.new) || self.is_mirror() && comes_with_table(id, sides);
         Some(if implied {
             Inline::Implied { host: table }
         } else {

@@ -19,7 +19,9 @@ impl Column {
         if let Some(collation) = &self.collation {
             text.push_str(&format!(" COLLATE {collation}"));
         }
-        if let Some(generated) = &self.generated {
+        // Up to version 15 `CREATE TABLE … INHERITS` refuses the parent's expression, and takes it over.
+        let taken_over = sides.new.server < 16 && self.inherited && super::comes_with_table(id, sides);
+        if let Some(generated) = self.generated.as_ref().filter(|_| !taken_over) {
             let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
             text.push_str(&format!(" GENERATED ALWAYS AS {} {kind}", bracketed(&generated.expression)));
         }
