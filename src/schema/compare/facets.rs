@@ -95,14 +95,14 @@ fn privileges(
         // What a column that is an object has to get or to lose is its own affair.
         let own = id.kind == Kind::Table;
         let settled = if own { given.intersection(wanted).cloned().collect() } else { wanted.clone() };
-        let lost = |grant: &&Grant| steps.iter().any(|step| step.takes(grant));
+        let taken = |grant: &&Grant| steps.iter().any(|step| step.takes(grant));
         let left: BTreeSet<Grant> =
-            given.iter().filter(|grant| !lost(grant) && (!own || settled.contains(grant))).cloned().collect();
+            given.iter().filter(|grant| !taken(grant) && (!own || settled.contains(grant))).cloned().collect();
         for step in privileges::steps(&left, &settled, acl::all('c', server)) {
             let of_column = |list: &[&str]| {
-                let list: Vec<String> =
+                let each: Vec<String> =
                     list.iter().map(|privilege| format!("{privilege} ({})", ident(column))).collect();
-                definition.grant_phrase(id, &list.join(", "))
+                definition.grant_phrase(id, &each.join(", "))
             };
             statements.push(Statement::new(step.sql(of_column, &grantee(&step))));
         }

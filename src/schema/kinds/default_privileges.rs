@@ -1,6 +1,7 @@
 //! Default privileges. Path: the role that makes the objects, the schema (empty: all), and the letter of the kind of objects, as
 //! `pg_default_acl` has it.
 
+use std::fmt::Write as _;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -52,10 +53,10 @@ fn statements(old: &BTreeSet<Grant>, new: &BTreeSet<Grant>, id: &Id, server: u32
     };
     let mut head = String::from("ALTER DEFAULT PRIVILEGES");
     if name != CURRENT_USER {
-        head.push_str(&format!(" FOR ROLE {}", role(name)));
+        let _ = write!(head, " FOR ROLE {}", role(name));
     }
     if !schema.is_empty() {
-        head.push_str(&format!(" IN SCHEMA {}", ident(schema)));
+        let _ = write!(head, " IN SCHEMA {}", ident(schema));
     }
     let steps = privileges::steps(old, new, acl::all(acl_kind(letter), server));
     steps

@@ -1,5 +1,6 @@
 //! Materialized views. Path: schema, name.
 
+use std::fmt::Write as _;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -176,13 +177,13 @@ impl Entity for MaterializedView {
     fn create(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
         let mut sql = format!("CREATE MATERIALIZED VIEW {}", id.qualified());
         if self.access_method != "heap" {
-            sql.push_str(&format!(" USING {}", ident(&self.access_method)));
+            let _ = write!(sql, " USING {}", ident(&self.access_method));
         }
         sql.push_str(&parameters::with(&self.options));
         if let Some(tablespace) = &self.tablespace {
-            sql.push_str(&format!(" TABLESPACE {}", ident(tablespace)));
+            let _ = write!(sql, " TABLESPACE {}", ident(tablespace));
         }
-        sql.push_str(&format!(" AS\n{}", self.query));
+        let _ = write!(sql, " AS\n{}", self.query);
         if !self.populated.0 {
             sql.push_str("\nWITH NO DATA");
         }

@@ -1,5 +1,7 @@
 //! Row-level security policies. Path: schema, table, name.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Entity, Sides};
@@ -84,13 +86,13 @@ impl Entity for Policy {
             Command::Delete => " FOR DELETE",
         });
         if self.roles != ["PUBLIC"] {
-            sql.push_str(&format!(" TO {}", self.to()));
+            let _ = write!(sql, " TO {}", self.to());
         }
         if let Some(using) = &self.using {
-            sql.push_str(&format!(" USING {}", bracketed(using)));
+            let _ = write!(sql, " USING {}", bracketed(using));
         }
         if let Some(check) = &self.check {
-            sql.push_str(&format!(" WITH CHECK {}", bracketed(check)));
+            let _ = write!(sql, " WITH CHECK {}", bracketed(check));
         }
         vec![Statement::new(sql)]
     }
@@ -110,13 +112,13 @@ impl Entity for Policy {
         }
         let mut sql = format!("ALTER {}", self.phrase(id));
         if self.roles != old.roles {
-            sql.push_str(&format!(" TO {}", self.to()));
+            let _ = write!(sql, " TO {}", self.to());
         }
         if let Some(using) = self.using.as_ref().filter(|_| self.using != old.using) {
-            sql.push_str(&format!(" USING {}", bracketed(using)));
+            let _ = write!(sql, " USING {}", bracketed(using));
         }
         if let Some(check) = self.check.as_ref().filter(|_| self.check != old.check) {
-            sql.push_str(&format!(" WITH CHECK {}", bracketed(check)));
+            let _ = write!(sql, " WITH CHECK {}", bracketed(check));
         }
         Change::Alter(vec![Statement::new(sql)])
     }

@@ -1,5 +1,7 @@
 //! Publications. Path: name. The tables and schemas in them are [`super::PublicationMember`]s.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Entity, Sides};
@@ -77,7 +79,7 @@ impl Entity for Publication {
         }
         let options = self.differing(&Self::plain());
         if !options.is_empty() {
-            sql.push_str(&format!(" WITH ({})", options.join(", ")));
+            let _ = write!(sql, " WITH ({})", options.join(", "));
         }
         vec![Statement::new(sql)]
     }

@@ -2,6 +2,8 @@
 //!
 //! An object of its own, as it needs the table and the columns, and goes with them.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Entity, Sides};
@@ -63,10 +65,10 @@ impl Entity for PublicationMember {
         let mut sql = format!("ADD {}", Self::member(id));
         if !self.columns.is_empty() {
             let columns: Vec<String> = self.columns.iter().map(|column| ident(column)).collect();
-            sql.push_str(&format!(" ({})", columns.join(", ")));
+            let _ = write!(sql, " ({})", columns.join(", "));
         }
         if let Some(rows) = &self.rows {
-            sql.push_str(&format!(" WHERE {}", bracketed(rows)));
+            let _ = write!(sql, " WHERE {}", bracketed(rows));
         }
         vec![Self::alter(id, &sql)]
     }

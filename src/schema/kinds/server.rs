@@ -1,5 +1,6 @@
 //! Foreign servers. Path: name.
 
+use std::fmt::Write as _;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use crate::schema::statement::Statement;
 pub struct Server {
     wrapper: String,
     #[serde(rename = "type")]
-    server_type: Option<String>,
+    variety: Option<String>,
     version: Option<String>,
     options: BTreeMap<String, String>,
 }
@@ -48,13 +49,13 @@ impl Entity for Server {
 
     fn create(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
         let mut sql = format!("CREATE SERVER {}", id.ident());
-        if let Some(server_type) = &self.server_type {
-            sql.push_str(&format!(" TYPE {}", literal(server_type)));
+        if let Some(variety) = &self.variety {
+            let _ = write!(sql, " TYPE {}", literal(variety));
         }
         if let Some(version) = &self.version {
-            sql.push_str(&format!(" VERSION {}", literal(version)));
+            let _ = write!(sql, " VERSION {}", literal(version));
         }
-        sql.push_str(&format!(" FOREIGN DATA WRAPPER {}{}", ident(&self.wrapper), foreign_options::with(&self.options)));
+        let _ = write!(sql, " FOREIGN DATA WRAPPER {}{}", ident(&self.wrapper), foreign_options::with(&self.options));
         vec![Statement::new(sql)]
     }
 
@@ -64,12 +65,12 @@ impl Entity for Server {
 
     fn change(&self, old: &Self, id: &Id, _sides: Sides<'_>) -> Change {
         // The type cannot be altered; foreign tables hold no data of their own.
-        if self.wrapper != old.wrapper || self.server_type != old.server_type {
+        if self.wrapper != old.wrapper || self.variety != old.variety {
             return Change::Replace;
         }
         let mut sql = format!("ALTER SERVER {}", id.ident());
         if self.version != old.version {
-            sql.push_str(&format!(" VERSION {}", self.version.as_deref().map_or("NULL".to_owned(), literal)));
+            let _ = write!(sql, " VERSION {}", self.version.as_deref().map_or("NULL".to_owned(), literal));
         }
         if let Some(options) = foreign_options::changes(&old.options, &self.options) {
             sql.push(' ');
