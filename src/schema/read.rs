@@ -72,14 +72,14 @@ pub(super) fn grants(kind: char, acl: &str, owner: &str) -> String {
 
 /// The privileges on a column as JSON, as [`super::Grant`] is read; for columns that are no objects of their own.
 pub(super) fn column_grants(acl: &str, owner: &str) -> String {
-    format!("coalesce((SELECT json_agg({}) FROM aclexplode({acl}) x), '[]'::json)", grant("x", owner))
+    format!("coalesce((SELECT json_agg({}) FROM aclexplode({acl}) WITH ORDINALITY x), '[]'::json)", grant("x", owner))
 }
 
-/// A row of `aclexplode` as JSON, as [`super::Grant`] is read.
+/// A row of `aclexplode … WITH ORDINALITY` as JSON, as [`super::Grant`] is read.
 pub(super) fn grant(alias: &str, owner: &str) -> String {
     format!(
         "json_build_object('grantee', CASE {alias}.grantee WHEN {owner} THEN to_json('owner'::text) WHEN 0 THEN to_json('public'::text)
-            ELSE json_build_object('role', {name}) END, 'privilege', {alias}.privilege_type, 'grantable', {alias}.is_grantable)",
+            ELSE json_build_object('role', {name}) END, 'privilege', {alias}.privilege_type, 'grantable', {alias}.is_grantable, 'place', {alias}.ordinality)",
         name = role_name(&format!("{alias}.grantee")),
     )
 }
@@ -210,7 +210,11 @@ impl Raw {
                 row.owner.and_then(|oid| self.roles.get(&oid)).cloned().unwrap_or_else(|| CURRENT_USER.to_owned());
             let grants = row.grants.map(|items| {
                 let role = |name: &str| self.role_names.get(name).cloned().unwrap_or_else(|| name.to_owned());
-                items.iter().flat_map(|item| acl::parse(item, &owner, role)).collect::<BTreeSet<_>>()
+                items
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(place, item)| acl::parse(place, item, &owner, role))
+                    .collect::<BTreeSet<_>>()
             });
             let object = Object {
                 definition,

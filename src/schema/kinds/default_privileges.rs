@@ -73,7 +73,7 @@ impl Entity for DefaultPrivileges {
         format!(
             "SELECT json_build_object('address', {address}, 'path', json_build_array({role}, coalesce(n.nspname, ''), d.defaclobjtype),
                 'definition', json_build_object('grants',
-                    coalesce((SELECT json_agg({grant}) FROM aclexplode(d.defaclacl) x), '[]'::json)))
+                    coalesce((SELECT json_agg({grant}) FROM aclexplode(d.defaclacl) WITH ORDINALITY x), '[]'::json)))
              FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace",
             address = address("pg_default_acl", "d.oid"),
             role = read::role_name("d.defaclrole"),

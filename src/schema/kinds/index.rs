@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, names, parameters};
+use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, names, online, parameters};
 use crate::schema::aside::Aside;
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
@@ -64,7 +64,7 @@ pub(super) fn before_attach(inheritance: &Id, child: &[String], sides: Sides<'_>
         !index.is_in(sides.old, id)
             && matches!(index.inline(id, sides), Some(Inline::Implied { host }) if host == *inheritance)
     };
-    create::parts(sides.new, child).filter(|(id, it)| hosted(id, it)).flat_map(|(id, it)| it.statements(id, false)).collect()
+    create::parts(sides.new, child).filter(|(id, it)| hosted(id, it)).flat_map(|(id, it)| it.statements(id, false, sides)).collect()
 }
 
 /// Drops what a parent's indexes left in a table that is its child no longer.
@@ -168,6 +168,9 @@ impl Entity for Index {
             if !stays || lineage::parents(sides.old, &self.table).next().is_some() {
                 return Vec::new();
             }
+        }
+        if self.parent.is_none() && online::concerns(&self.table, sides) {
+            return vec![online::drop_index(&id.qualified())];
         }
         vec![Statement::new(format!("DROP INDEX {}", id.qualified()))]
     }

@@ -3,7 +3,7 @@
 use super::cast::{Way, are_whole, base, loses, way};
 use super::{Column, Identity, NotNull, column, numbers};
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Change, Definition, Sides, constraint, foreign_options, inheritance, lineage, parameters};
+use crate::schema::kinds::{Change, Definition, Sides, constraint, foreign_options, inheritance, lineage, online, parameters};
 use crate::schema::quote::{bracketed, ident, qualified};
 use crate::schema::statement::{Pass, Statement};
 
@@ -153,7 +153,11 @@ impl Plan<'_> {
     fn enter(&self, statements: &mut Vec<Statement>) {
         match (&self.new.not_null, &self.old.not_null) {
             (Some(new), None) if !self.comes(Column::is_not_null) => {
-                if !(new.is_plain() && constraint::is_in_added_primary_key(self.id, self.sides)) {
+                // An identity wants it at once.
+                let at_once = self.new.identity.is_some() && self.old.identity.is_none();
+                if new.is_plain() && !at_once && online::concerns(&lineage::table_of(self.id).path, self.sides) {
+                    statements.extend(online::set_not_null(self.id));
+                } else if !(new.is_plain() && constraint::is_in_added_primary_key(self.id, self.sides)) {
                     statements.push(new.add(self.id));
                 }
             }

@@ -3,7 +3,7 @@
 use super::Index;
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Definition, Sides, inheritance, lineage, parameters};
+use crate::schema::kinds::{Definition, Sides, inheritance, lineage, online, parameters};
 use crate::schema::quote::{ident, qualified};
 use crate::schema::statement::{Pass, Statement};
 
@@ -70,7 +70,8 @@ fn goes_down(id: &Id, index: &Index, sides: Sides<'_>) -> bool {
 
 impl Index {
     /// `CREATE INDEX` and what that does not say.
-    pub(super) fn statements(&self, id: &Id, with_partitions: bool) -> Vec<Statement> {
+    pub(super) fn statements(&self, id: &Id, with_partitions: bool, sides: Sides<'_>) -> Vec<Statement> {
+        let in_use = online::concerns(&self.table, sides);
         let mut sql = self.head.clone();
         if with_partitions {
             let table = qualified(&self.table);
@@ -83,7 +84,10 @@ impl Index {
         if let Some(predicate) = &self.predicate {
             sql.push_str(&format!(" WHERE {predicate}"));
         }
-        let mut statements = vec![Statement::new(sql)];
+        let mut statements = vec![match online::create_index(&sql) {
+            Some(statement) if in_use => statement,
+            _ => Statement::new(sql),
+        }];
         statements.extend(self.statistics.iter().map(|(column, target)| statistics(id, *column, *target)));
         let table = qualified(&self.table);
         if self.clustered {
@@ -94,19 +98,22 @@ impl Index {
             let clause = format!("REPLICA IDENTITY USING INDEX {}", id.ident());
             statements.push(Statement::alter_table(table, id, Pass::Misc, clause));
         }
+        if in_use {
+            return statements.into_iter().map(|statement| statement.later(online::CHECK)).collect();
+        }
         statements
     }
 }
 
 pub(super) fn create(index: &Index, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
-    let Some(parent) = index.parent() else { return index.statements(id, goes_on(id, sides)) };
+    let Some(parent) = index.parent() else { return index.statements(id, goes_on(id, sides), sides) };
     let table = Id::new(Kind::Table, index.table.clone());
     let made_with_table = sides.old.get(&table).is_none();
     let attached = inheritance::attached_now(&index.table, sides).is_some() && is_valid(&parent, sides.new);
     if attached || goes_on(&parent, sides) || (made_with_table && sides.old.get(&parent).is_some()) {
         return Vec::new();
     }
-    let mut statements = index.statements(id, goes_on(id, sides));
+    let mut statements = index.statements(id, goes_on(id, sides), sides);
     statements.push(attach(id, &parent));
     statements
 }
