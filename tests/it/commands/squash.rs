@@ -77,7 +77,10 @@ fn a_fresh_database_by_the_baseline_is_what_the_migrations_made() -> Outcome {
     let case = committed(&ALL)?;
     dump::programs_fit(&case.database)?;
     insta::assert_snapshot!("squash", case.see(&["squash", "3", "--yes"]));
-    insta::assert_snapshot!("squash_baseline", case.workspace.read("3_baseline.up.sql"));
+    // Postgres 16 and later print columns of a single table without its name.
+    let baseline =
+        case.workspace.read("3_baseline.up.sql").replace("orders.user_id", "user_id").replace("orders.total", "total");
+    insta::assert_snapshot!("squash_baseline", baseline);
     case.db(&["lock", "--check"]).ok();
     let fresh = TestDatabase::new()?;
     on(&case, &fresh, &["up", "--locked"]).ok();

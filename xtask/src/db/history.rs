@@ -149,7 +149,7 @@ fn entries(set: &MigrationSet, history: &History) -> Vec<(Version, Entry)> {
         id: row.id.clone(),
         standing: row.standing,
     };
-    let squashed = |row: &Applied| {
+    let past = |row: &Applied| {
         let id = row.id();
         let entry = Entry {
             name: Name::of_id(row.version, &id),
@@ -163,9 +163,9 @@ fn entries(set: &MigrationSet, history: &History) -> Vec<(Version, Entry)> {
         (row.version, entry)
     };
     // All that a baseline squashes is older than what is here.
-    let squashes = status.rows.iter().any(|row| row.squashes.is_some());
-    let older = if squashes { squash::squashed(set, history) } else { &[] };
-    status.rows.iter().rev().map(|row| (row.version, entry(row))).chain(older.iter().rev().map(squashed)).collect()
+    let is_past = status.rows.iter().any(|row| row.squashes.is_some());
+    let older = if is_past { squash::squashed(set, history) } else { &[] };
+    status.rows.iter().rev().map(|row| (row.version, entry(row))).chain(older.iter().rev().map(past)).collect()
 }
 
 /// The comments at the top of a script, without directives.

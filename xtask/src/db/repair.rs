@@ -59,7 +59,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         .collect();
     // What was squashed cannot be accepted as it is.
     if let (Some(amid), None, true) = (&seen.amid, only, edited.is_empty()) {
-        return Err(Findings(vec![amid.clone()]).into());
+        return Err(PlanError::Conflicts(Findings(vec![amid.clone()])).into());
     }
     if edited.is_empty() {
         return nothing(&mut migrator, &database, &history, only);

@@ -164,7 +164,10 @@ fn insert(group: &[&Table]) -> String {
     let mut statements: Vec<String> = group.iter().flat_map(|table| table.insert()).collect();
     match (group.len(), statements.pop()) {
         (_, None) => String::new(),
-        (1, Some(last)) => statements.into_iter().chain([last]).map(|statement| format!("{statement};\n\n")).collect(),
+        (1, Some(last)) => {
+            statements.push(last);
+            statements.join(";\n\n") + ";\n\n"
+        }
         (_, Some(last)) => {
             let with: Vec<String> = statements
                 .iter()

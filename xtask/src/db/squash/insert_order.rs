@@ -12,14 +12,14 @@ pub(super) fn groups(tables: &[u32], refers: &[(u32, u32)]) -> Vec<Vec<u32>> {
         }
     }
     let reached: BTreeMap<u32, BTreeSet<u32>> = tables.iter().map(|table| (*table, reach(*table, &direct))).collect();
-    let reaches = |from: u32, to: u32| reached.get(&from).is_some_and(|set| set.contains(&to));
+    let leads = |from: u32, to: u32| reached.get(&from).is_some_and(|set| set.contains(&to));
     let mut left: Vec<u32> = tables.to_vec();
     let mut groups = Vec::new();
     while let Some(first) = left.first().copied() {
         // One whose references are all placed, or lead back to itself. There always is one.
-        let is_next = |table: &u32| left.iter().all(|other| !reaches(*table, *other) || reaches(*other, *table));
+        let is_next = |table: &u32| left.iter().all(|other| !leads(*table, *other) || leads(*other, *table));
         let next = left.iter().copied().find(is_next).unwrap_or(first);
-        let of_group = |table: &u32| *table == next || (reaches(next, *table) && reaches(*table, next));
+        let of_group = |table: &u32| *table == next || (leads(next, *table) && leads(*table, next));
         let (group, rest) = left.into_iter().partition(of_group);
         groups.push(group);
         left = rest;
