@@ -66,6 +66,8 @@ pub enum Rule {
     OutOfOrder,
     /// A `no-transaction` script that began, and whose end the ledger did not see.
     Interrupted,
+    /// A database that has some of what a baseline squashes, and not all of it.
+    Squashed,
     /// A script that the server refused; in brackets stands the SQLSTATE.
     Failed,
 }
@@ -101,6 +103,7 @@ impl Rule {
             Self::Missing => "missing",
             Self::OutOfOrder => "out-of-order",
             Self::Interrupted => "interrupted",
+            Self::Squashed => "squashed",
             Self::Failed => "failed",
         }
     }

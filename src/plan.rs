@@ -2,6 +2,7 @@
 
 mod history;
 mod reference;
+pub mod squash;
 mod stamp;
 
 use std::num::NonZeroUsize;
@@ -13,6 +14,7 @@ use crate::version::Version;
 
 pub use history::{Applied, History, Record, Scripts, State};
 pub use reference::{ReferenceError, resolve};
+pub use squash::Seen;
 pub use stamp::{Purge, Stamp, accept};
 
 /// Where to go.
@@ -97,8 +99,10 @@ pub enum PlanError {
 impl Plan {
     /// The way forward. `Target::Base` asks for nothing and gives an empty plan.
     pub fn up(set: &MigrationSet, history: &History, target: Target, order: OutOfOrder) -> Result<Self, PlanError> {
+        let seen = Seen::of(set, history);
+        let history: &History = &seen.history;
         let mut notices = Vec::new();
-        let mut conflicts = Vec::new();
+        let mut conflicts = Vec::from_iter(seen.amid);
         for row in &history.rows {
             match set.get(row.version) {
                 None => conflicts.push(missing(row)),
@@ -152,8 +156,8 @@ impl Plan {
 
     /// The way back. `Target::Head` asks for nothing and gives an empty plan; `Target::Version` keeps that version.
     ///
-    /// A migration that is as it was when it was applied is undone by its file; one that was edited since, or that this set does
-    /// not have, by the down script that the ledger kept. So the history has to be read with scripts.
+    /// A migration that is as it was when it was applied is undone by its file; one that was edited or squashed since, or that this set
+    /// does not have, by the down script that the ledger kept. So the history has to be read with scripts.
     pub fn down(set: &MigrationSet, history: &History, target: Target) -> Result<Self, PlanError> {
         let mut rows: Vec<&Applied> = history.rows.iter().rev().collect();
         match target {
@@ -166,9 +170,12 @@ impl Plan {
             }
             Target::Version(version) => return Err(PlanError::UnknownVersion(version)),
         }
+        let squashed = squash::squashed(set, history).last().map(|row| row.version);
         let (mut steps, mut conflicts) = (Vec::new(), Vec::new());
         for row in rows {
-            match step_back(set.get(row.version), row) {
+            // The newest of what was squashed has the baseline's version.
+            let migration = set.get(row.version).filter(|_| squashed.is_none_or(|newest| row.version > newest));
+            match step_back(migration, row) {
                 Ok(step) => steps.push(step),
                 Err(conflict) => conflicts.push(conflict),
             }

@@ -77,6 +77,11 @@ impl MigrationSet {
         self.migrations.last()
     }
 
+    /// The oldest migration, if it stands for others that it squashes.
+    pub fn baseline(&self) -> Option<&Migration> {
+        self.migrations.first().filter(|migration| !migration.squashes().is_empty())
+    }
+
     /// The lock that fits the files as they are.
     pub fn lock(&self) -> Lock {
         Lock::of(&self.migrations)

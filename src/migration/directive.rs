@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::checksum::Checksum;
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::migration::{Direction, MOST_FINDINGS};
 use crate::sql::{self, Token, TokenKind};
@@ -21,6 +22,24 @@ pub struct Directives {
     pub allow: Vec<Allow>,
     /// `lock-timeout <duration>`.
     pub lock_timeout: Option<Duration>,
+    /// `squashes <count> <sha256>`, each: a history that the script stands for, see [`crate::plan::squash`].
+    pub squashes: Vec<Squashed>,
+}
+
+/// One `squashes <count> <sha256>`: a history that a baseline stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Squashed {
+    /// How many migrations.
+    pub count: usize,
+    /// Which, see [`crate::plan::squash::digest`].
+    pub digest: Checksum,
+}
+
+impl std::fmt::Display for Squashed {
+    /// As the directive has it behind its word.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.count, self.digest)
+    }
 }
 
 /// One `allow <rule> <reason>`.
@@ -34,8 +53,14 @@ pub struct Allow {
 
 impl Directives {
     /// What a script without any says.
-    pub(crate) const NONE: &Self =
-        &Self { no_transaction: false, irreversible: None, destructive: None, allow: Vec::new(), lock_timeout: None };
+    pub(crate) const NONE: &Self = &Self {
+        no_transaction: false,
+        irreversible: None,
+        destructive: None,
+        allow: Vec::new(),
+        lock_timeout: None,
+        squashes: Vec::new(),
+    };
 
     /// Whether the script silences this rule.
     pub fn allows(&self, rule: Rule) -> bool {
@@ -43,7 +68,7 @@ impl Directives {
     }
 }
 
-const WORDS: &str = "`no-transaction`, `irreversible <reason>`, `destructive <reason>`, `allow <rule> <reason>`, `lock-timeout <duration>`";
+const WORDS: &str = "`no-transaction`, `irreversible <reason>`, `destructive <reason>`, `allow <rule> <reason>`, `lock-timeout <duration>`, and `squashes <count> <sha256>`, which `cargo xtask db squash` writes";
 
 /// The rules that a script may silence. A rule that is not here protects the ledger or the files themselves, or, like
 /// [`Rule::Destructive`], has a directive of its own.
@@ -58,7 +83,7 @@ fn body(comment: &str) -> Option<&str> {
         return Some(body.trim());
     }
     let word = rest.split_whitespace().next().filter(|_| rest.starts_with(char::is_whitespace))?;
-    let known = ["no-transaction", "irreversible", "destructive", "allow", "lock-timeout"];
+    let known = ["no-transaction", "irreversible", "destructive", "allow", "lock-timeout", "squashes"];
     known.iter().any(|known| word.eq_ignore_ascii_case(known)).then(|| inner.trim())
 }
 
@@ -159,6 +184,24 @@ fn apply(directives: &mut Directives, body: &str, direction: Direction) -> Resul
                 )
             })?);
         }
+        "squashes" if direction == Direction::Down => {
+            return Err((
+                "`squashes` in a down script".to_owned(),
+                "it stands in the up script, where `cargo xtask db squash` wrote it".to_owned(),
+            ));
+        }
+        "squashes" => {
+            let squashed = rest.split_once(char::is_whitespace).and_then(|(count, digest)| {
+                let count = count.parse().ok().filter(|count| *count > 0)?;
+                Some(Squashed { count, digest: digest.trim().parse().ok()? })
+            });
+            directives.squashes.push(squashed.ok_or_else(|| {
+                (
+                    "`squashes` needs a number of migrations and a SHA-256".to_owned(),
+                    "`cargo xtask db squash` writes it, and nobody edits it: take it back from git".to_owned(),
+                )
+            })?);
+        }
         "stairwell" => {
             return Err((
                 "a directive has a colon behind `stairwell`".to_owned(),
@@ -227,6 +270,15 @@ mod tests {
     }
 
     #[test]
+    fn a_baseline_says_what_it_squashes_and_may_do_so_more_than_once() {
+        let digest = Checksum::of("");
+        let (directives, findings) =
+            parse(&format!("-- stairwell: squashes 12 {digest}\n-- stairwell: squashes  3   {digest} \nselect 1;"));
+        assert!(findings.is_empty(), "{findings:?}");
+        assert_eq!(directives.squashes, [Squashed { count: 12, digest }, Squashed { count: 3, digest }]);
+    }
+
+    #[test]
     fn none_is_ever_ignored() {
         for text in [
             "-- stairwell: no-transactions\nselect 1;",
@@ -244,6 +296,9 @@ mod tests {
             "; -- stairwell: no-transaction\nselect 1;",
             "-- stairwell: lock-timeout 1s\n-- stairwell: lock-timeout 2s\nselect 1;",
             "-- stairwell no-transaction\nselect 1;",
+            "-- stairwell: squashes 12\nselect 1;",
+            "-- stairwell: squashes 0 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\nselect 1;",
+            "-- stairwell: squashes 12 e3b0\nselect 1;",
             "--\u{a0}stairwell: no-transactions\nselect 1;",
         ] {
             assert_eq!(parse(text).1.len(), 1, "{text}");

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use directive::{Allow, Directives, parse_duration};
+pub use directive::{Allow, Directives, Squashed, parse_duration};
 pub use name::{Direction, FileName, file_name, is_name};
 pub(crate) use name::{behind_version, file_in};
 
@@ -46,6 +46,11 @@ impl Migration {
     /// Why there is no way back, if the up script says so.
     pub fn irreversible(&self) -> Option<&str> {
         self.up.directives().irreversible.as_deref()
+    }
+
+    /// The histories that it stands for; none unless it is a baseline, see [`crate::plan::squash`].
+    pub fn squashes(&self) -> &[Squashed] {
+        &self.up.directives().squashes
     }
 
     /// Up, then down.

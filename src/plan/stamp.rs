@@ -1,8 +1,8 @@
 //! Changing what the ledger says without running a script: for a database that is where it should be by another way.
 
-use super::{Applied, History, PlanError, State, Step, edited};
+use super::{Applied, History, PlanError, Seen, State, Step, edited};
 use crate::migration::{Direction, Migration};
-use crate::set::MigrationSet;
+use crate::set::{Findings, MigrationSet};
 use crate::version::Version;
 
 /// What becomes of rows that a stamp does not need.
@@ -30,9 +30,11 @@ impl Stamp {
         if let Some(version) = newest.filter(|version| set.get(*version).is_none()) {
             return Err(PlanError::UnknownVersion(version));
         }
+        let seen = Seen::of(set, history);
+        let is_amid = |version: Version| seen.amid.is_some() && set.baseline().is_some_and(|b| b.version == version);
         let within = |version: Version| newest.is_some_and(|newest| version <= newest);
         let settled = |migration: &&Migration| {
-            let row = history.get(migration.version);
+            let row = seen.history.get(migration.version).filter(|_| !is_amid(migration.version));
             row.is_some_and(|row| row.state == State::Applied) && purge == Purge::No
         };
         let record: Vec<Step> = set
@@ -42,8 +44,10 @@ impl Stamp {
             .filter(|migration| !settled(migration))
             .map(step)
             .collect();
+        // A baseline takes the place of all that is older.
+        let replaced = record.first().filter(|step| is_amid(step.version)).map(|step| step.version);
         let kept = |row: &&Applied| match purge {
-            Purge::No => within(row.version),
+            Purge::No => within(row.version) && replaced.is_none_or(|baseline| row.version >= baseline),
             Purge::Yes => record.iter().any(|step| step.version == row.version),
         };
         let forget = history.rows.iter().filter(|row| !kept(row)).cloned().collect();
@@ -54,11 +58,13 @@ impl Stamp {
 /// The scripts of today for a migration that was applied with others; `None` if it is as it was.
 pub fn accept(set: &MigrationSet, history: &History, version: Version) -> Result<Option<Step>, PlanError> {
     let Some(migration) = set.get(version) else { return Err(PlanError::UnknownVersion(version)) };
-    match history.get(version) {
+    let seen = Seen::of(set, history);
+    if let Some(amid) = seen.amid.filter(|_| set.baseline().is_some_and(|baseline| baseline.version == version)) {
+        return Err(PlanError::Conflicts(Findings(vec![amid])));
+    }
+    match seen.history.get(version) {
         None => Err(PlanError::NotApplied(version)),
-        Some(row) if row.state != State::Applied => {
-            Err(PlanError::Conflicts(crate::set::Findings(vec![edited(migration, row)])))
-        }
+        Some(row) if row.state != State::Applied => Err(PlanError::Conflicts(Findings(vec![edited(migration, row)]))),
         Some(row) if row.checksum == migration.up.checksum() => Ok(None),
         Some(_) => Ok(Some(step(migration))),
     }

@@ -25,7 +25,7 @@ pub(super) fn set_of(files: &[(&str, &str)]) -> MigrationSet {
 }
 
 /// Migrations `1_m`, `2_m` … that each have a way back.
-fn set(versions: impl IntoIterator<Item = u64>) -> MigrationSet {
+pub(super) fn set(versions: impl IntoIterator<Item = u64>) -> MigrationSet {
     let both = |v: u64| {
         [
             (format!("{v}_m.up.sql"), format!("create table t{v} ();")),
@@ -51,12 +51,12 @@ pub(super) fn history(set: &MigrationSet, versions: impl IntoIterator<Item = u64
 }
 
 /// The history with one row changed.
-fn changed(mut history: History, number: u64, change: impl Fn(&mut Applied)) -> History {
+pub(super) fn changed(mut history: History, number: u64, change: impl Fn(&mut Applied)) -> History {
     change(history.rows.iter_mut().find(|row| row.version.get() == number).unwrap());
     history
 }
 
-fn versions(plan: &Plan) -> Vec<u64> {
+pub(super) fn versions(plan: &Plan) -> Vec<u64> {
     plan.steps.iter().map(|step| step.version.get()).collect()
 }
 
@@ -68,14 +68,14 @@ fn down(set: &MigrationSet, history: &History, target: Target) -> Result<Vec<u64
     Plan::down(set, history, target).map(|plan| versions(&plan))
 }
 
-fn conflicts<T: std::fmt::Debug>(planned: Result<T, PlanError>) -> Findings {
+pub(super) fn conflicts<T: std::fmt::Debug>(planned: Result<T, PlanError>) -> Findings {
     match planned {
         Err(PlanError::Conflicts(findings)) => findings,
         other => panic!("no conflicts, but {other:?}"),
     }
 }
 
-fn rules<T: std::fmt::Debug>(planned: Result<T, PlanError>) -> Vec<Rule> {
+pub(super) fn rules<T: std::fmt::Debug>(planned: Result<T, PlanError>) -> Vec<Rule> {
     conflicts(planned).0.iter().map(|finding| finding.rule).collect()
 }
 

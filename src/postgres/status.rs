@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::plan::{Applied, History, State};
+use crate::diagnostic::Diagnostic;
+use crate::plan::{Applied, History, Seen, State, squash};
 use crate::set::MigrationSet;
 use crate::version::Version;
 
@@ -18,6 +19,8 @@ pub enum Standing {
     Edited,
     /// Applied, and not here.
     Missing,
+    /// Applied, and not here any more: a baseline stands for it.
+    Squashed,
     /// Not applied.
     Pending,
     /// Not applied, and older than one that is.
@@ -32,6 +35,7 @@ impl fmt::Display for Standing {
             Self::Applied | Self::CommentEdited => "applied",
             Self::Edited => "edited",
             Self::Missing => "missing",
+            Self::Squashed => "squashed",
             Self::Pending => "pending",
             Self::OutOfOrder => "out of order",
             Self::Unfinished => "unfinished",
@@ -52,6 +56,8 @@ pub struct StatusRow {
     pub applied_at: Option<String>,
     /// Why there is no way back, if the script says so.
     pub irreversible: Option<String>,
+    /// How many migrations were applied here that this one, a baseline, has squashed; `None` if there are none such.
+    pub squashes: Option<usize>,
 }
 
 /// Every migration of the set and of the ledger, in version order.
@@ -59,20 +65,32 @@ pub struct StatusRow {
 pub struct Status {
     /// The migrations.
     pub rows: Vec<StatusRow>,
+    /// Why the database cannot go on, if it has some of what the baseline here squashes, and not all of it.
+    pub amid: Option<Diagnostic>,
 }
 
 impl Status {
-    /// Puts set and history side by side.
+    /// Puts set and history side by side. What a baseline has squashed is one row with it, where all of it is applied.
     pub fn of(set: &MigrationSet, history: &History) -> Self {
-        let newest = history.newest_applied().map(|row| row.version);
+        let Seen { history: seen, squashed, amid } = Seen::of(set, history);
+        // In the middle of what was squashed, the baseline is not applied, and what was is no longer here.
+        let seen = if amid.is_some() {
+            History { rows: seen.rows.iter().skip(1).cloned().collect() }
+        } else {
+            seen.into_owned()
+        };
+        let baseline =
+            set.baseline().filter(|_| squashed.is_some() || amid.is_some()).map(|migration| migration.version);
+        let newest = seen.newest_applied().map(|row| row.version);
         let here = set.migrations().iter().map(|migration| {
-            let row = history.get(migration.version);
+            let row = seen.get(migration.version);
+            let is_baseline = baseline == Some(migration.version);
             let standing = match row {
                 Some(row) if row.state != State::Applied => Standing::Unfinished,
                 Some(row) if row.checksum == migration.up.checksum() => Standing::Applied,
                 Some(row) if row.fingerprint == migration.up.fingerprint() => Standing::CommentEdited,
                 Some(_) => Standing::Edited,
-                None if newest.is_some_and(|newest| migration.version < newest) => Standing::OutOfOrder,
+                None if newest.is_some_and(|newest| migration.version < newest) && !is_baseline => Standing::OutOfOrder,
                 None => Standing::Pending,
             };
             StatusRow {
@@ -81,18 +99,21 @@ impl Status {
                 standing,
                 applied_at: row.and_then(applied_at),
                 irreversible: migration.irreversible().map(str::to_owned),
+                squashes: squashed.filter(|_| is_baseline),
             }
         });
-        let gone = history.rows.iter().filter(|row| set.get(row.version).is_none()).map(|row| StatusRow {
+        let lost = if amid.is_some() { squash::squashed(set, history) } else { &[] };
+        let gone = seen.rows.iter().filter(|row| set.get(row.version).is_none()).chain(lost).map(|row| StatusRow {
             version: row.version,
             id: row.id(),
-            standing: Standing::Missing,
+            standing: if row.state == State::Applied { Standing::Missing } else { Standing::Unfinished },
             applied_at: applied_at(row),
             irreversible: None,
+            squashes: None,
         });
         let mut rows: Vec<_> = here.chain(gone).collect();
         rows.sort_by_key(|row| row.version);
-        Self { rows }
+        Self { rows, amid }
     }
 
     /// Whether everything here is applied as it is, comments aside, and nothing else is.

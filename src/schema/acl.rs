@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::aside::Aside;
 use super::catalog::{Grant, Grantee};
 
 /// The letters of the privileges.
@@ -23,8 +24,8 @@ const LETTERS: &[(char, &str)] = &[
     ('A', "ALTER SYSTEM"),
 ];
 
-/// Reads one; `role` gives the name that the catalog has for a role. An item that is none gives nothing.
-pub(super) fn parse(item: &str, owner: &str, role: impl Fn(&str) -> String) -> BTreeSet<Grant> {
+/// Reads one, which stands at this place; `role` gives the name that the catalog has for a role. An item that is none gives nothing.
+pub(super) fn parse(place: usize, item: &str, owner: &str, role: impl Fn(&str) -> String) -> BTreeSet<Grant> {
     let Some((grantee, rest)) = split(item) else { return BTreeSet::new() };
     let letters = rest.split('/').next().unwrap_or_default();
     let grantee = match grantee.as_str() {
@@ -37,7 +38,12 @@ pub(super) fn parse(item: &str, owner: &str, role: impl Fn(&str) -> String) -> B
     while let Some(letter) = letters.next() {
         let grantable = letters.next_if_eq(&'*').is_some();
         let Some((_, privilege)) = LETTERS.iter().find(|(known, _)| *known == letter) else { continue };
-        grants.insert(Grant { grantee: grantee.clone(), privilege: (*privilege).to_owned(), grantable });
+        grants.insert(Grant {
+            grantee: grantee.clone(),
+            privilege: (*privilege).to_owned(),
+            grantable,
+            place: Aside(place),
+        });
     }
     grants
 }
@@ -81,7 +87,12 @@ pub(super) fn all(kind: char, server: u32) -> &'static [&'static str] {
 
 /// What `acldefault` gives: what a new object of the kind has.
 pub(super) fn initial(kind: char, server: u32) -> BTreeSet<Grant> {
-    let grant = |grantee, privilege: &&str| Grant { grantee, privilege: (*privilege).to_owned(), grantable: false };
+    let grant = |grantee, privilege: &&str| Grant {
+        grantee,
+        privilege: (*privilege).to_owned(),
+        grantable: false,
+        place: Aside(0),
+    };
     // A column has none of its own: what its table has counts.
     let owner = if kind == 'c' { &[] } else { all(kind, server) };
     let public: &[&str] = match kind {
@@ -99,7 +110,7 @@ mod tests {
 
     fn told(item: &str) -> Vec<String> {
         let grants =
-            parse(item, "CURRENT_USER", |name| if name == "postgres" { "CURRENT_USER".into() } else { name.into() });
+            parse(0, item, "CURRENT_USER", |name| if name == "postgres" { "CURRENT_USER".into() } else { name.into() });
         grants
             .iter()
             .map(|g| format!("{:?} {}{}", g.grantee, g.privilege, if g.grantable { " +" } else { "" }))

@@ -1,6 +1,8 @@
 //! What a definition knows without being distinguished by it.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -17,6 +19,22 @@ impl<T> PartialEq for Aside<T> {
 }
 
 impl<T> Eq for Aside<T> {}
+
+impl<T> PartialOrd for Aside<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for Aside<T> {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+impl<T> Hash for Aside<T> {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
 
 impl<T: fmt::Debug> fmt::Debug for Aside<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

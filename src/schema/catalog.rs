@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::aside::Aside;
 use super::id::{Id, Kind};
 use super::kinds::Definition;
 
@@ -72,6 +73,9 @@ pub struct Grant {
     /// Whether they may pass it on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub grantable: bool,
+    /// Where the grantee stands in the list that Postgres keeps, and `pg_dump` prints.
+    #[serde(default, skip_serializing)]
+    pub place: Aside<usize>,
 }
 
 /// Who has a privilege.

@@ -64,6 +64,13 @@ pub(super) fn steps<'a>(old: &'a BTreeSet<Grant>, new: &'a BTreeSet<Grant>, all:
         let verb = if grantable { Verb::GrantWithOption } else { Verb::Grant };
         steps.entry((verb, grantee)).or_default().push(privilege);
     }
+    let mut steps: Vec<_> = steps.into_iter().collect();
+    // Grants in the order in which they shall be listed; a grantee that is new is appended.
+    steps.sort_by_key(|((verb, grantee), _)| {
+        let gives = matches!(verb, Verb::Grant | Verb::GrantWithOption);
+        let places = new.iter().filter(|grant| gives && grant.grantee == **grantee).map(|grant| grant.place.0);
+        (gives, places.min())
+    });
     steps
         .into_iter()
         .map(|((verb, grantee), mut privileges)| {
@@ -95,6 +102,7 @@ fn by_privilege(grants: &BTreeSet<Grant>) -> BTreeMap<(&Grantee, &str), bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::aside::Aside;
 
     const ALL: &[&str] = &["SELECT", "INSERT", "UPDATE"];
 
@@ -103,6 +111,7 @@ mod tests {
             grantee: if role.is_empty() { Grantee::Public } else { Grantee::Role((*role).to_owned()) },
             privilege: privilege.trim_end_matches('*').to_owned(),
             grantable: privilege.ends_with('*'),
+            place: Aside(0),
         };
         grants.iter().map(grant).collect()
     }

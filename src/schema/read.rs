@@ -32,8 +32,9 @@ pub enum ReadError {
     Row(&'static str, String),
 }
 
-/// The oid of `pg_attrdef`, which is the same everywhere.
+/// The oids of these are the same everywhere.
 const PG_ATTRDEF: u32 = 2604;
+const PG_TRIGGER: u32 = 2620;
 
 /// Class, object and column, as `pg_depend` has them.
 type Address = (u32, u32, i32);
@@ -71,14 +72,14 @@ pub(super) fn grants(kind: char, acl: &str, owner: &str) -> String {
 
 /// The privileges on a column as JSON, as [`super::Grant`] is read; for columns that are no objects of their own.
 pub(super) fn column_grants(acl: &str, owner: &str) -> String {
-    format!("coalesce((SELECT json_agg({}) FROM aclexplode({acl}) x), '[]'::json)", grant("x", owner))
+    format!("coalesce((SELECT json_agg({}) FROM aclexplode({acl}) WITH ORDINALITY x), '[]'::json)", grant("x", owner))
 }
 
-/// A row of `aclexplode` as JSON, as [`super::Grant`] is read.
+/// A row of `aclexplode … WITH ORDINALITY` as JSON, as [`super::Grant`] is read.
 pub(super) fn grant(alias: &str, owner: &str) -> String {
     format!(
         "json_build_object('grantee', CASE {alias}.grantee WHEN {owner} THEN to_json('owner'::text) WHEN 0 THEN to_json('public'::text)
-            ELSE json_build_object('role', {name}) END, 'privilege', {alias}.privilege_type, 'grantable', {alias}.is_grantable)",
+            ELSE json_build_object('role', {name}) END, 'privilege', {alias}.privilege_type, 'grantable', {alias}.is_grantable, 'place', {alias}.ordinality)",
         name = role_name(&format!("{alias}.grantee")),
     )
 }
@@ -209,7 +210,11 @@ impl Raw {
                 row.owner.and_then(|oid| self.roles.get(&oid)).cloned().unwrap_or_else(|| CURRENT_USER.to_owned());
             let grants = row.grants.map(|items| {
                 let role = |name: &str| self.role_names.get(name).cloned().unwrap_or_else(|| name.to_owned());
-                items.iter().flat_map(|item| acl::parse(item, &owner, role)).collect::<BTreeSet<_>>()
+                items
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(place, item)| acl::parse(place, item, &owner, role))
+                    .collect::<BTreeSet<_>>()
             });
             let object = Object {
                 definition,
@@ -289,7 +294,9 @@ impl<'a> Resolver<'a> {
         for (from, to, kind) in needs {
             // A view's default is a part of the view.
             let of_view = from.0 == PG_ATTRDEF && *kind == 'a';
-            if (of_view || matches!(kind, 'i' | 'P' | 'e')) && !ids.contains_key(from) {
+            // A partition's copy of a trigger is no part of it: the parent's would need all partitions.
+            let copy = from.0 == PG_TRIGGER && *kind == 'P';
+            if (of_view || matches!(kind, 'i' | 'P' | 'e')) && !copy && !ids.contains_key(from) {
                 wholes.entry(*from).or_insert(*to);
             }
         }

@@ -127,6 +127,7 @@ impl Inspection {
             }
             inspection.take(version, of_version);
         }
+        inspection.check_baseline();
         match lock {
             Ok(lock) => inspection.check_lock(lock, &gone, lock_path),
             Err(finding) => inspection.findings.push(finding),
@@ -212,6 +213,22 @@ impl Inspection {
             _ => {}
         }
         self.set.migrations.push(Migration { version, up, down });
+    }
+
+    /// A baseline stands for all that is older, so nothing is.
+    fn check_baseline(&mut self) {
+        let Some((oldest, newer)) = self.set.migrations.split_first() else { return };
+        let found = newer.iter().filter(|migration| !migration.squashes().is_empty()).map(|baseline| {
+            Diagnostic::error(
+                Rule::Directive,
+                format!("`{}` squashes all that is older than it, and `{}` is older", baseline.id(), oldest.id()),
+            )
+            .at(baseline.up.path())
+            .note("this happens when a branch that was made before the squash adds migrations, and when a `db squash` was interrupted")
+            .help("give what came in a later version: `cargo xtask db rebase <version>_<name>`; to finish a squash: `cargo xtask db squash` again")
+        });
+        let found: Vec<_> = found.collect();
+        self.findings.extend(found);
     }
 
     /// The set, whatever was found. For what has to work on a broken set, such as saying what is in it.

@@ -1,6 +1,6 @@
 //! Where a database stands, as one release of an app sees it.
 
-use crate::plan::{Applied, History, OutOfOrder, Plan, PlanError, Target};
+use crate::plan::{Applied, History, OutOfOrder, Plan, PlanError, Seen, Target};
 use crate::set::{Findings, MigrationSet};
 
 /// Where a database stands, beside the migrations of a program.
@@ -32,12 +32,21 @@ impl Standing {
             Ok(plan) => (plan.steps.len(), conflict(Plan::up(set, history, Target::Head, order))),
             Err(error) => (Self::missing(set, history), conflict(Err(error))),
         };
-        let current = history.newest_applied().map(Applied::id);
+        let seen = Seen::of(set, history);
+        // Past what a baseline squashes it is at the baseline.
+        let current = match seen.amid {
+            Some(_) => history.newest_applied().map(Applied::id),
+            None => seen.history.newest_applied().map(|row| row.id_in(set)),
+        };
         Self { current, pending, ahead, conflict }
     }
 
     fn missing(set: &MigrationSet, history: &History) -> usize {
-        set.migrations().iter().filter(|migration| history.get(migration.version).is_none()).count()
+        let seen = Seen::of(set, history);
+        let baseline = set.baseline().filter(|_| seen.amid.is_some()).map(|baseline| baseline.version);
+        let history = seen.history;
+        let is_missing = |version| history.get(version).is_none() || baseline == Some(version);
+        set.migrations().iter().filter(|migration| is_missing(migration.version)).count()
     }
 }
 

@@ -27,6 +27,7 @@ mod shell;
 mod show;
 mod spellings;
 mod sql;
+mod squash;
 mod stamp;
 mod status;
 mod together;
@@ -60,6 +61,7 @@ pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     show::add(trials);
     spellings::add(trials);
     sql::add(trials);
+    squash::add(trials);
     stamp::add(trials);
     shell::add(trials);
     status::add(trials);

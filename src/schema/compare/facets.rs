@@ -14,9 +14,7 @@ use crate::schema::statement::Statement;
 /// For an object that was just made.
 pub(super) fn of_created(id: &Id, object: &Object, sides: Sides<'_>) -> Vec<Statement> {
     let definition = &object.definition;
-    let initial = definition
-        .acl_kind()
-        .map(|kind| default_privileges::owned(default_privileges::of_new(id, kind, sides), object.owner.as_deref()));
+    let initial = definition.acl_kind().map(|kind| default_privileges::of_new(id, kind, sides));
     let before = Facets {
         owner: None,
         grants: initial.as_ref(),
@@ -83,7 +81,9 @@ fn privileges(
     let (definition, server) = (&new.definition, sides.new.server);
     let grantee = |step: &Step<'_>| read::grantee(step.grantee, new.owner.as_deref());
     let all = definition.acl_kind().map_or(&[][..], |kind| acl::all(kind, server));
-    let steps = privileges::steps(given, wanted, all);
+    // Who becomes the owner has from then on as the owner what they had before.
+    let given = default_privileges::owned(given.clone(), new.owner.as_deref());
+    let steps = privileges::steps(&given, wanted, all);
     let on = |list: &[&str]| definition.grant_phrase(id, &list.join(", "));
     let mut statements: Vec<Statement> =
         steps.iter().map(|step| Statement::new(step.sql(on, &grantee(step)))).collect();
@@ -91,11 +91,13 @@ fn privileges(
     let none = BTreeSet::new();
     for (column, wanted) in column_grants(id, new, sides.new) {
         let given = columns.iter().find(|(name, _)| *name == column).map_or(&none, |(_, grants)| *grants);
-        let left: BTreeSet<Grant> =
-            given.iter().filter(|grant| !steps.iter().any(|step| step.takes(grant))).cloned().collect();
+        let given = default_privileges::owned(given.clone(), new.owner.as_deref());
         // What a column that is an object has to get or to lose is its own affair.
-        let settled =
-            if id.kind == Kind::Table { given.intersection(wanted).cloned().collect() } else { wanted.clone() };
+        let own = id.kind == Kind::Table;
+        let settled = if own { given.intersection(wanted).cloned().collect() } else { wanted.clone() };
+        let lost = |grant: &&Grant| steps.iter().any(|step| step.takes(grant));
+        let left: BTreeSet<Grant> =
+            given.iter().filter(|grant| !lost(grant) && (!own || settled.contains(grant))).cloned().collect();
         for step in privileges::steps(&left, &settled, acl::all('c', server)) {
             let of_column = |list: &[&str]| {
                 let list: Vec<String> =

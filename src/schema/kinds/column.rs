@@ -2,6 +2,7 @@
 
 mod cast;
 mod change;
+mod numbers;
 mod serial;
 mod text;
 
@@ -10,13 +11,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::sequence::Options;
-use super::{Change, Definition, Entity, Inline, Sides, foreign_options, lineage, names, parameters};
+use super::{Change, Definition, Entity, Inline, Sides, foreign_options, inheritance, lineage, names, parameters};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::qualified;
 use crate::schema::read::{address, grants, owned_by_extension, part, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
+pub(super) use numbers::{instead_of_drop, take_from_identity};
 pub(super) use serial::is_serial;
 
 /// A column; its default is an object of its own.
@@ -104,6 +106,11 @@ fn column<'a>(catalog: &'a Catalog, id: &Id) -> Option<&'a Column> {
 }
 
 impl Column {
+    /// Whether a parent that stays the parent brings it, changes it and takes it away.
+    pub(super) fn follows_parent(&self, id: &Id, sides: Sides<'_>) -> bool {
+        self.is_mirror() && stays_under_parent(id, sides)
+    }
+
     /// Whether all that it is comes from a parent.
     pub(super) fn is_mirror(&self) -> bool {
         self.inherited && !self.local
@@ -123,7 +130,8 @@ impl Column {
         let main = |it: &Self| {
             (it.data_type.clone(), it.collation.clone(), it.not_null.clone(), it.generated.clone(), it.compression.clone())
         };
-        main(self) == main(parent) && self.identity.is_some() == parent.identity.is_some()
+        // An identity is the partitioned table's alone.
+        main(self) == main(parent) && self.identity.is_none()
     }
 
     /// An `ALTER TABLE` of this column's table. What children have is left alone where that is possible at all.
@@ -192,7 +200,8 @@ fn stays_under_parent(id: &Id, sides: Sides<'_>) -> bool {
     let table = lineage::table_of(id).path;
     lineage::parents(sides.new, &table).any(|(it, _)| {
         let of_parent = lineage::same_in(id, lineage::parent_of(it));
-        sides.old.get(it).is_some() && (sides.new.get(&of_parent).is_some() || sides.old.get(&of_parent).is_some())
+        inheritance::persists(it, sides)
+            && (sides.new.get(&of_parent).is_some() || sides.old.get(&of_parent).is_some())
     })
 }
 

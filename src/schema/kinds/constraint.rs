@@ -6,9 +6,10 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage};
+use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, online};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
+use crate::schema::quote::literal;
 use crate::schema::read::{address, owned_by_extension, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
@@ -41,6 +42,8 @@ struct KeyIndex {
     tablespace: Option<String>,
     clustered: bool,
     replica_identity: bool,
+    /// A comment on the index and not on the constraint.
+    comment: Option<String>,
 }
 
 /// What kind of constraint it is.
@@ -58,10 +61,22 @@ enum Sort {
     Exclude,
 }
 
+impl KeyIndex {
+    fn says(&self, id: &Id) -> Statement {
+        let comment = self.comment.as_ref().map_or("NULL".to_owned(), |text| literal(text));
+        Statement::new(format!("COMMENT ON INDEX {} IS {comment}", key::index_name(id)))
+    }
+}
+
 impl Constraint {
     /// Whether it is only what a parent's brings.
     fn is_mirror(&self) -> bool {
         self.inherited && !self.local
+    }
+
+    /// Whether a side has it, checked or not.
+    fn is_in(&self, side: &Catalog, id: &Id) -> bool {
+        matches!(side.definition(id), Some(Definition::Constraint(it)) if it.kind == self.kind && it.parts().0 == self.parts().0)
     }
 
     fn alter(id: &Id, pass: Pass, clause: impl Into<String>) -> Statement {
@@ -71,6 +86,27 @@ impl Constraint {
     fn add(&self, id: &Id, only: &str) -> Statement {
         let clause = format!("ADD CONSTRAINT {} {}", id.ident(), self.full());
         Statement::alter_table(format!("{only}{}", id.relation()), id, Pass::AddConstraint, clause)
+    }
+
+    /// The same without reading all rows while writers are kept out, for a table in use. Nothing for what needs no other way, or has none.
+    fn added_online(&self, id: &Id, sides: Sides<'_>) -> Option<Vec<Statement>> {
+        let (body, checked) = self.parts();
+        let plain = self.index.as_ref().is_none_or(|index| index.options.is_empty() && index.tablespace.is_none());
+        if !online::concerns(&lineage::table_of(id).path, sides) || checked.not_valid || checked.unenforced || !plain {
+            return None;
+        }
+        match self.kind {
+            Sort::Check | Sort::ForeignKey => {
+                Some(online::checked_later(id, format!("ADD CONSTRAINT {} {}", id.ident(), self.full())))
+            }
+            Sort::PrimaryKey | Sort::Unique => {
+                let statements = online::key(id, body, self.definition.get(body.len()..).unwrap_or_default())?;
+                // A primary key reads all rows itself, unless its columns are not null by then.
+                let stage = if self.kind == Sort::PrimaryKey { online::SETTLE } else { 0 };
+                Some(statements.into_iter().map(|statement| statement.later(stage)).collect())
+            }
+            Sort::Exclude => None,
+        }
     }
 
     /// What of its index `ADD CONSTRAINT` does not say.
@@ -84,7 +120,15 @@ impl Constraint {
         if index.replica_identity {
             statements.push(Self::alter(id, Pass::Misc, format!("REPLICA IDENTITY USING INDEX {name}")));
         }
+        if index.comment.is_some() {
+            statements.push(index.says(id));
+        }
         statements
+    }
+
+    /// Whether it refers to another table, which may refer to its own in turn.
+    pub(in crate::schema) fn is_foreign_key(&self) -> bool {
+        self.kind == Sort::ForeignKey
     }
 
     /// Whether `CLUSTER` goes by its index.
@@ -93,7 +137,7 @@ impl Constraint {
     }
 
     fn is_bare(&self) -> bool {
-        self.index.as_ref().is_none_or(|index| !index.clustered && !index.replica_identity)
+        self.index.as_ref().is_none_or(|index| !index.clustered && !index.replica_identity && index.comment.is_none())
     }
 }
 
@@ -108,21 +152,21 @@ fn of_table<'a>(catalog: &'a Catalog, table: &'a [String]) -> impl Iterator<Item
 /// Those that a table must have before it gets this parent, whose own they will be parts of.
 pub(super) fn before_attach(inheritance: &Id, child: &[String], sides: Sides<'_>) -> Vec<Statement> {
     let hosted = |id: &Id, it: &Constraint| {
-        sides.old.get(id).is_none()
+        !it.is_in(sides.old, id)
             && matches!(it.inline(id, sides), Some(Inline::Implied { host }) if host == *inheritance)
     };
-    let needed = of_table(sides.new, child).filter(|(id, it)| hosted(id, it) && it.kind != Sort::ForeignKey);
+    // A foreign key comes under its name in the parent.
+    let named = |id: &Id, it: &Constraint| {
+        it.kind != Sort::ForeignKey || it.parent.as_ref().and_then(|path| path.last()).is_some_and(|name| name != id.name())
+    };
+    let needed = of_table(sides.new, child).filter(|(id, it)| hosted(id, it) && named(id, it));
     needed.flat_map(|(id, it)| std::iter::once(it.add(id, "")).chain(it.extras(id))).collect()
 }
 
 /// Drops what a parent's constraints left in a table that is its child no longer.
 pub(super) fn after_detach(child: &[String], sides: Sides<'_>) -> Vec<Statement> {
-    let left = |id: &Id, it: &Constraint| {
-        let changed = !matches!(sides.new.definition(id), Some(Definition::Constraint(new)) if new.definition == it.definition);
-        // A table that stays another's child keeps what that one has, too.
-        let kept_above = it.parent.as_ref().is_none_or(|above| sides.new.get(&Id::new(Kind::Constraint, above.clone())).is_some());
-        it.is_mirror() && changed && kept_above && !inheritance::stays(child, sides)
-    };
+    // A table that stays another's child keeps what that one has, too.
+    let left = |id: &Id, it: &Constraint| it.is_mirror() && !it.is_in(sides.new, id) && !inheritance::stays(child, sides);
     let drop = |id: &Id| Constraint::alter(id, Pass::Drop, format!("DROP CONSTRAINT {}", id.ident()));
     of_table(sides.old, child).filter(|(id, it)| left(id, it)).map(|(id, _)| drop(id)).collect()
 }
@@ -143,7 +187,8 @@ impl Entity for Constraint {
                 'index', CASE WHEN k.contype IN ('p', 'u', 'x') THEN (SELECT json_build_object('options',
                     coalesce((SELECT json_agg(o ORDER BY o) FROM unnest(ic.reloptions) o), '[]'::json),
                     'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = ic.reltablespace),
-                    'clustered', i.indisclustered, 'replica_identity', i.indisreplident)
+                    'clustered', i.indisclustered, 'replica_identity', i.indisreplident,
+                    'comment', obj_description(ic.oid, 'pg_class'))
                     FROM pg_class ic JOIN pg_index i ON i.indexrelid = ic.oid WHERE ic.oid = k.conindid) END))
              FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
              LEFT JOIN pg_constraint p ON p.oid = k.conparentid LEFT JOIN pg_class pc ON pc.oid = p.conrelid
@@ -176,7 +221,7 @@ impl Entity for Constraint {
     fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
         let table = lineage::table_of(id).path;
         if self.is_mirror() {
-            let attached = inheritance::attached_now(sides.new, &table, sides).is_some();
+            let attached = inheritance::attached_now(&table, sides).is_some();
             let parent = self.parent.as_ref().map(|path| Id::new(Kind::Constraint, path.clone()));
             let Some(parent) = parent.filter(|parent| self.index.is_some() && !attached && !key::goes_on(parent, sides))
             else {
@@ -187,7 +232,10 @@ impl Entity for Constraint {
             statements.push(key::attach(id, &parent));
             return statements;
         }
-        let mut statements = vec![self.add(id, key::only(id, sides))];
+        let mut statements = match self.added_online(id, sides) {
+            Some(statements) => statements,
+            None => vec![self.add(id, key::only(id, sides))],
+        };
         statements.extend(self.extras(id));
         statements
     }
@@ -196,7 +244,7 @@ impl Entity for Constraint {
         let table = lineage::table_of(id);
         let table_is_new = sides.old.get(&table).is_none();
         if self.is_mirror() {
-            let Some(host) = inheritance::attached_now(sides.new, &table.path, sides) else {
+            let Some(host) = inheritance::attached_now(&table.path, sides) else {
                 return table_is_new.then_some(Inline::Implied { host: table });
             };
             if self.kind == Sort::ForeignKey || !table_is_new {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Definition, Entity, Inline, Sides, column, lineage};
+use super::{Change, Definition, Entity, Inline, Sides, column, inheritance, lineage};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::read::{address, owned_by_extension, user_schema};
@@ -41,6 +41,10 @@ fn clause(id: &Id, what: &str) -> String {
 fn goes_on(id: &Id, sides: Sides<'_>) -> bool {
     let table = lineage::table_of(id).path;
     lineage::children(sides.new, &table).all(|child| {
+        // One that is attached later has its own by then.
+        if inheritance::attached_now(child, sides).is_some() {
+            return true;
+        }
         let below = lineage::same_in(id, child);
         expression(sides.new, &below) == expression(sides.new, id) && goes_on(&below, sides)
     })
@@ -49,7 +53,7 @@ fn goes_on(id: &Id, sides: Sides<'_>) -> bool {
 /// Whether a parent's change, or the parent's new column, brings this default, or takes it away.
 fn comes_from_parent(id: &Id, sides: Sides<'_>) -> bool {
     let table = lineage::table_of(id).path;
-    lineage::parents(sides.new, &table).filter(|(it, _)| sides.old.get(it).is_some()).any(|(it, _)| {
+    lineage::parents(sides.new, &table).filter(|(it, _)| inheritance::persists(it, sides)).any(|(it, _)| {
         let above = lineage::same_in(id, lineage::parent_of(it));
         let changes = expression(sides.new, &above) != expression(sides.old, &above);
         sides.new.get(&column_of(&above)).is_some() && changes && goes_on(&above, sides)
@@ -102,7 +106,7 @@ impl Entity for Default {
                 same.then_some(Inline::Implied { host })
             }
             Some(_) => Some(Inline::Suffix { column, text: format!("DEFAULT {}", self.expression) }),
-            None if definition.is_mirror() => None,
+            None if definition.follows_parent(&column, sides) => None,
             // Children that have the column already have their own default.
             None if goes_on(id, sides) => Some(Inline::Suffix { column, text: format!("DEFAULT {}", self.expression) }),
             None => None,

@@ -73,7 +73,7 @@ impl Entity for DefaultPrivileges {
         format!(
             "SELECT json_build_object('address', {address}, 'path', json_build_array({role}, coalesce(n.nspname, ''), d.defaclobjtype),
                 'definition', json_build_object('grants',
-                    coalesce((SELECT json_agg({grant}) FROM aclexplode(d.defaclacl) x), '[]'::json)))
+                    coalesce((SELECT json_agg({grant}) FROM aclexplode(d.defaclacl) WITH ORDINALITY x), '[]'::json)))
              FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace",
             address = address("pg_default_acl", "d.oid"),
             role = read::role_name("d.defaclrole"),
@@ -128,10 +128,11 @@ pub(in crate::schema) fn of_new(id: &Id, letter: char, sides: Sides<'_>) -> BTre
     grants
 }
 
-/// The same when it has its owner, who may be one to whom a default gave something.
+/// The same privileges when `owner` has become the owner: one to whom something was granted may be it.
 pub(in crate::schema) fn owned(grants: BTreeSet<Grant>, owner: Option<&str>) -> BTreeSet<Grant> {
+    let owner = owner.unwrap_or(CURRENT_USER);
     let grantee = |grantee| match grantee {
-        Grantee::Role(name) if Some(name.as_str()) == owner => Grantee::Owner,
+        Grantee::Role(name) if name == owner => Grantee::Owner,
         other => other,
     };
     grants.into_iter().map(|grant| Grant { grantee: grantee(grant.grantee), ..grant }).collect()

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, names, parameters};
+use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, names, parameters, online};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::{ident, qualified};
-use crate::schema::read::{address, owned_by_extension, user_schema};
+use crate::schema::read::{address, owned_by_extension, part, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
 /// An index.
@@ -60,19 +60,15 @@ pub(super) fn are_named_by_postgres(catalog: &Catalog, table: &[String]) -> bool
 /// Those that a table must have before it gets this parent, whose own they will be parts of.
 pub(super) fn before_attach(inheritance: &Id, child: &[String], sides: Sides<'_>) -> Vec<Statement> {
     let hosted = |id: &Id, index: &Index| {
-        sides.old.get(id).is_none()
+        !index.is_in(sides.old, id)
             && matches!(index.inline(id, sides), Some(Inline::Implied { host }) if host == *inheritance)
     };
-    create::parts(sides.new, child).filter(|(id, it)| hosted(id, it)).flat_map(|(id, it)| it.statements(id, false)).collect()
+    create::parts(sides.new, child).filter(|(id, it)| hosted(id, it)).flat_map(|(id, it)| it.statements(id, false, sides)).collect()
 }
 
 /// Drops what a parent's indexes left in a table that is its child no longer.
 pub(super) fn after_detach(child: &[String], sides: Sides<'_>) -> Vec<Statement> {
-    let left = |id: &Id, index: &Index| {
-        let above = index.parent.as_ref().is_some_and(|path| sides.new.get(&Id::new(Kind::Index, path.clone())).is_some());
-        let kept = matches!(sides.new.definition(id), Some(Definition::Index(new)) if new.is_same(index));
-        above && !kept
-    };
+    let left = |id: &Id, index: &Index| !index.is_in(sides.new, id) && !inheritance::stays(child, sides);
     let drop = |id: &Id| Statement::new(format!("DROP INDEX {}", id.qualified()));
     create::parts(sides.old, child).filter(|(id, it)| left(id, it)).map(|(id, _)| drop(id)).collect()
 }
@@ -87,6 +83,11 @@ impl Index {
     /// Whether nothing has to be said of it that `CREATE INDEX` does not say.
     fn is_bare(&self) -> bool {
         self.statistics.is_empty() && !self.clustered && !self.replica_identity
+    }
+
+    /// Whether a side has it.
+    fn is_in(&self, side: &Catalog, id: &Id) -> bool {
+        matches!(side.definition(id), Some(Definition::Index(it)) if self.is_same(it))
     }
 
     /// Whether both index the same.
@@ -109,6 +110,8 @@ impl Entity for Index {
         // Parameters are printed as `flatten_reloptions` does.
         format!(
             "SELECT json_build_object('address', {address}, 'path', json_build_array(n.nspname, c.relname), 'parent', {table},
+                -- One that lacks parts gets them from partitions that are attached later.
+                'after', CASE WHEN NOT i.indisvalid THEN (SELECT json_agg({child}) FROM pg_inherits h WHERE h.inhparent = t.oid) END,
                 'definition', json_build_object('table', json_build_array(tn.nspname, t.relname),
                 'head', left(d.def, length(d.def) - length(coalesce(' WHERE ' || d.pred, '')) - length(d.options)),
                 'predicate', d.pred,
@@ -132,6 +135,7 @@ impl Entity for Index {
                 AND {theirs} AND NOT {extension} AND NOT {of_extension}",
             address = address("pg_class", "c.oid"),
             table = address("pg_class", "t.oid"),
+            child = part("pg_inherits", "h.inhrelid", "h.inhseqno"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
             of_extension = owned_by_extension("pg_class", "t.oid"),
@@ -147,8 +151,8 @@ impl Entity for Index {
     }
 
     fn inline(&self, _id: &Id, sides: Sides<'_>) -> Option<Inline> {
-        self.parent.as_ref()?;
-        let host = inheritance::attached_now(sides.new, &self.table, sides)?;
+        self.parent().filter(|parent| create::is_valid(parent, sides.new))?;
+        let host = inheritance::attached_now(&self.table, sides)?;
         Some(Inline::Implied { host })
     }
 
@@ -163,6 +167,9 @@ impl Entity for Index {
             if !stays || lineage::parents(sides.old, &self.table).next().is_some() {
                 return Vec::new();
             }
+        }
+        if self.parent.is_none() && online::concerns(&self.table, sides) {
+            return vec![online::drop_index(&id.qualified())];
         }
         vec![Statement::new(format!("DROP INDEX {}", id.qualified()))]
     }

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Definition, Entity, Inline, Sides, constraint, default, index, lineage};
-use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::qualified;
 use crate::schema::read::{address, owned_by_extension, part, user_schema};
@@ -72,7 +71,13 @@ impl Entity for Inheritance {
     fn query(_server: u32) -> String {
         format!(
             "SELECT json_build_object('address', {address}, 'parent', {child}, 'needs', json_build_array({parent}),
-                'after', (SELECT json_agg({column}) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                -- It ends before either table changes, and begins when both have what they shall have.
+                'after', (SELECT json_agg(o.address) FROM (
+                    SELECT {column} FROM pg_attribute a WHERE a.attrelid IN (c.oid, p.oid) AND a.attnum > 0 AND NOT a.attisdropped
+                    UNION ALL SELECT {constraint} FROM pg_constraint k WHERE k.conrelid IN (c.oid, p.oid)
+                    UNION ALL SELECT {index} FROM pg_index i
+                        -- One that lacks parts shall not get one now.
+                        WHERE i.indrelid = p.oid AND i.indisvalid) o (address)),
                 'path', json_build_array(n.nspname, c.relname, pn.nspname, p.relname),
                 'definition', json_build_object('bound', pg_get_expr(c.relpartbound, c.oid),
                     'number', row_number() OVER (PARTITION BY c.oid ORDER BY h.inhseqno) - 1))
@@ -82,7 +87,9 @@ impl Entity for Inheritance {
             address = part("pg_inherits", "c.oid", "h.inhseqno"),
             child = address("pg_class", "c.oid"),
             parent = address("pg_class", "p.oid"),
-            column = part("pg_class", "c.oid", "a.attnum"),
+            column = part("pg_class", "a.attrelid", "a.attnum"),
+            constraint = address("pg_constraint", "k.oid"),
+            index = address("pg_class", "i.indexrelid"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
         )
@@ -123,7 +130,7 @@ impl Entity for Inheritance {
             |parent| format!("NO INHERIT {parent}"),
             self.bound.is_some(),
         )];
-        if sides.new.get(id).is_none() {
+        if !persists(id, sides) {
             let child = lineage::child_of(id);
             statements.extend(constraint::after_detach(child, sides));
             statements.extend(index::after_detach(child, sides));
@@ -137,21 +144,23 @@ impl Entity for Inheritance {
     }
 }
 
-/// Whether this table, a child before and after, stays a child of the same parent in one case at least.
-pub(super) fn stays(table: &[String], sides: Sides<'_>) -> bool {
-    lineage::parents(sides.new, table).any(|(it, _)| sides.old.get(it).is_some())
-}
-
-/// Whether the table gets this parent now, and not in the statement that makes it.
-pub(super) fn is_attached_now(id: &Id, sides: Sides<'_>) -> bool {
-    let new = match sides.new.definition(id) {
-        Some(Definition::Inheritance(inheritance)) => inheritance.inline(id, sides).is_none(),
+/// Whether a table stays the child that it was: what is done to the parent is done to it, too. A partition whose bound changes is
+/// detached for a while.
+pub(super) fn persists(id: &Id, sides: Sides<'_>) -> bool {
+    match (sides.old.definition(id), sides.new.definition(id)) {
+        (Some(Definition::Inheritance(old)), Some(Definition::Inheritance(new))) => old.bound == new.bound,
         _ => false,
-    };
-    new && sides.old.get(id).is_none()
+    }
 }
 
-/// The parents that the table gets now.
-pub(super) fn attached_now<'a>(catalog: &'a Catalog, table: &'a [String], sides: Sides<'a>) -> Option<Id> {
-    lineage::parents(catalog, table).map(|(it, _)| it).find(|it| is_attached_now(it, sides)).cloned()
+/// Whether this table stays the child of some parent.
+pub(super) fn stays(table: &[String], sides: Sides<'_>) -> bool {
+    lineage::parents(sides.new, table).any(|(it, _)| persists(it, sides))
+}
+
+/// By what the table gets a parent now, other than by the statement that makes it.
+pub(super) fn attached_now(table: &[String], sides: Sides<'_>) -> Option<Id> {
+    lineage::parents(sides.new, table)
+        .find(|(it, inheritance)| !persists(it, sides) && inheritance.inline(it, sides).is_none())
+        .map(|(it, _)| it.clone())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::parameters::Parameters;
 use super::{Change, ColumnGrants, Entity, Sides, parameters};
 use crate::schema::aside::Aside;
 use crate::schema::catalog::Grant;
@@ -19,7 +20,7 @@ pub struct MaterializedView {
     query: String,
     columns: Vec<Column>,
     /// `fillfactor=70`, `toast.autovacuum_enabled=off`, …
-    options: Vec<String>,
+    options: Parameters,
     access_method: String,
     tablespace: Option<String>,
     replica_identity: ReplicaIdentity,
@@ -35,6 +36,7 @@ struct Column {
     data_type: String,
     collation: Option<String>,
     comment: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     grants: BTreeSet<Grant>,
     settings: Settings,
 }
@@ -49,7 +51,7 @@ struct Settings {
     compression: Option<String>,
     statistics: Option<i32>,
     /// `n_distinct=5`, …
-    options: Vec<String>,
+    options: Parameters,
 }
 
 /// What of a changed row is written for logical replication; that by an index is the index's.

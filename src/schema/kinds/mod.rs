@@ -17,6 +17,7 @@ mod firing;
 mod foreign_options;
 mod lineage;
 mod names;
+mod online;
 mod parameters;
 
 pub(super) use shell_type::cut as cut_cycles;

@@ -1,10 +1,35 @@
 //! Parameters of relations: `fillfactor=70`, as `pg_class.reloptions` has them.
 
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+
 use crate::schema::quote::literal;
 
-/// The JSON of a `reloptions` in the order of their names.
+/// Parameters as they are stored. Their order is that in which they were set: kept, as `pg_dump` prints it, and no difference.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Parameters(Vec<String>);
+
+impl PartialEq for Parameters {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().all(|parameter| other.contains(parameter))
+    }
+}
+
+impl Eq for Parameters {}
+
+impl Deref for Parameters {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// The JSON of a `reloptions`.
 pub(super) fn json(options: &str) -> String {
-    format!("coalesce((SELECT json_agg(o ORDER BY o) FROM unnest({options}) o), '[]'::json)")
+    format!("coalesce(to_json({options}), '[]'::json)")
 }
 
 /// As they stand in the brackets of `WITH` or `SET`.
@@ -54,5 +79,12 @@ mod tests {
         assert_eq!(changes(&old, &new), ["RESET (a)", "SET (b=off, c='0.5')"]);
         assert_eq!(changes(&new, &new), [""; 0]);
         assert_eq!(with(&old), " WITH (a=1, b=on)");
+    }
+
+    #[test]
+    fn the_order_of_parameters_is_no_difference() {
+        let of = |options: &[&str]| Parameters(options.iter().map(|&option| option.to_owned()).collect());
+        assert_eq!(of(&["a=1", "b=2"]), of(&["b=2", "a=1"]));
+        assert_ne!(of(&["a=1"]), of(&["a=1", "b=2"]));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Entity, Inline, Sides, sequence_owner};
+use super::{Change, Entity, Inline, Sides, column, sequence_owner};
 use crate::schema::id::Id;
 use crate::schema::read::{address, grants, owned_by_extension, user_schema};
 use crate::schema::statement::Statement;
@@ -125,7 +125,7 @@ impl Entity for Sequence {
         Some('s')
     }
 
-    fn create(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
+    fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
         let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
         let mut sql = format!("CREATE {unlogged}SEQUENCE {}", id.qualified());
         if self.data_type != "bigint" {
@@ -136,14 +136,20 @@ impl Entity for Sequence {
             sql.push(' ');
             sql.push_str(&clause);
         }
-        vec![Statement::new(sql)]
+        match column::take_from_identity(id, sides) {
+            Some((before, after)) => before.into_iter().chain([Statement::new(sql), after]).collect(),
+            None => vec![Statement::new(sql)],
+        }
     }
 
     fn inline(&self, id: &Id, sides: Sides<'_>) -> Option<Inline> {
         sequence_owner::implied_by(id, sides)
     }
 
-    fn drop(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
+    fn drop(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
+        if let Some(statements) = column::instead_of_drop(id, sides) {
+            return statements;
+        }
         vec![Statement::new(format!("DROP SEQUENCE {}", id.qualified())).destroys(format!("drops the {id} with its value"))]
     }
 

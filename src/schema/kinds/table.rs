@@ -57,6 +57,11 @@ impl Table {
         matches!(self.kind, Shape::Foreign { .. })
     }
 
+    /// Whether its rows are its own.
+    pub(super) fn is_ordinary(&self) -> bool {
+        matches!(self.kind, Shape::Ordinary)
+    }
+
     /// Whether its rows are in its partitions.
     pub(super) fn is_partitioned(&self) -> bool {
         matches!(self.kind, Shape::Partitioned(_))

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::parameters::Parameters;
 use super::{Change, ColumnGrants, Entity, Sides, parameters};
 use crate::schema::catalog::Grant;
 use crate::schema::id::Id;
@@ -18,7 +19,7 @@ pub struct View {
     query: String,
     columns: Vec<Column>,
     /// `security_barrier=true`, `check_option=local`, …
-    options: Vec<String>,
+    options: Parameters,
 }
 
 /// A column of a view. Its name and type decide whether `CREATE OR REPLACE VIEW` will do.
@@ -31,6 +32,7 @@ struct Column {
     /// For an `INSERT` into the view.
     default: Option<String>,
     comment: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     grants: BTreeSet<Grant>,
 }
 

@@ -1,9 +1,11 @@
 //! `db current`: the newest applied migration.
 
 use serde::Serialize;
+use stairwell::plan::Seen;
 use stairwell::postgres::{Standing, Status};
 
 use crate::context::Context;
+use crate::db::status::squashes;
 use crate::db::up::migrator;
 use crate::db::view::{Name, View};
 use crate::failure::{Code, Failure};
@@ -48,20 +50,26 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let set = view.inspection.set();
     let status = Status::of(set, &history);
     let newest = history.newest_applied();
+    // Past what a baseline squashes it is at the baseline.
+    let seen = Seen::of(set, &history);
+    let newest_here = seen.history.newest_applied().filter(|_| seen.amid.is_none()).or(newest);
     let at_head = status.is_at_head();
     match args.output.format() {
         Format::Json => json::print(
             "current",
             &Document {
                 database: database.to_string(),
-                current: newest.map(|row| Name::new(row.version, &row.name)),
+                current: newest_here.map(|row| Name::new(row.version, &row.name)),
                 head: set.head().map(|migration| Name::new(migration.version, migration.name())),
                 at_head,
                 pending: status.count(Standing::Pending),
             },
         )?,
         Format::Text => match newest {
-            Some(row) => print(format_args!("{}{}\n", row.id_in(set), mark(&status, row.version, at_head)))?,
+            Some(row) => {
+                let id = if seen.amid.is_some() { row.id() } else { row.id_in(set) };
+                print(format_args!("{id}{}\n", mark(&status, row.version, at_head)))?;
+            }
             None => say(&format!("nothing is applied to {database}")),
         },
     }
@@ -76,13 +84,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 }
 
 /// What is worth knowing about it at once.
-fn mark(status: &Status, newest: stairwell::Version, at_head: bool) -> &'static str {
+fn mark(status: &Status, newest: stairwell::Version, at_head: bool) -> String {
     let missing = |row: &&stairwell::postgres::StatusRow| row.version == newest && row.standing == Standing::Missing;
-    if at_head {
-        " (head)"
-    } else if status.rows.iter().any(|row| missing(&row)) {
-        " (not here)"
+    let squashed = status.rows.iter().find(|row| row.version == newest).and_then(|row| row.squashes);
+    let place = if at_head {
+        Some("head".to_owned())
     } else {
-        ""
-    }
+        status.rows.iter().any(|row| missing(&row)).then(|| "not here".to_owned())
+    };
+    let said: Vec<String> = place.into_iter().chain(squashed.map(squashes)).collect();
+    if said.is_empty() { String::new() } else { format!(" ({})", said.join("; ")) }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use stairwell::migration::Script;
-use stairwell::plan::{History, Record};
+use stairwell::plan::{Applied, History, Record, squash};
 use stairwell::postgres::{Standing, Status};
 use stairwell::{MigrationSet, Version};
 
@@ -61,6 +61,7 @@ pub(super) struct Entry {
     #[serde(flatten)]
     name: Name,
     state: &'static str,
+    squashes: Option<usize>,
     #[serde(flatten)]
     applied: HowApplied,
     description: Vec<String>,
@@ -142,12 +143,29 @@ fn entries(set: &MigrationSet, history: &History) -> Vec<(Version, Entry)> {
     let entry = |row: &stairwell::postgres::StatusRow| Entry {
         name: Name::of_id(row.version, &row.id),
         state: state(row.standing),
+        squashes: row.squashes,
         applied: HowApplied::of(history.get(row.version).and_then(|row| row.record.as_ref())),
         description: set.get(row.version).map(|migration| description(&migration.up)).unwrap_or_default(),
         id: row.id.clone(),
         standing: row.standing,
     };
-    status.rows.iter().rev().map(|row| (row.version, entry(row))).collect()
+    let squashed = |row: &Applied| {
+        let id = row.id();
+        let entry = Entry {
+            name: Name::of_id(row.version, &id),
+            state: state(Standing::Squashed),
+            squashes: None,
+            applied: HowApplied::of(row.record.as_ref()),
+            description: Vec::new(),
+            id,
+            standing: Standing::Squashed,
+        };
+        (row.version, entry)
+    };
+    // All that a baseline squashes is older than what is here.
+    let squashes = status.rows.iter().any(|row| row.squashes.is_some());
+    let older = if squashes { squash::squashed(set, history) } else { &[] };
+    status.rows.iter().rev().map(|row| (row.version, entry(row))).chain(older.iter().rev().map(squashed)).collect()
 }
 
 /// The comments at the top of a script, without directives.
@@ -165,9 +183,10 @@ fn table(entries: &[Entry], verbose: bool) -> String {
     let width = entries.iter().map(|entry| entry.id.len()).max().unwrap_or(0);
     let mut out = String::new();
     for entry in entries {
-        let settled = matches!(entry.standing, Standing::Applied | Standing::CommentEdited);
+        let settled = matches!(entry.standing, Standing::Applied | Standing::CommentEdited | Standing::Squashed);
         let state = if settled { String::new() } else { format!("{}  ", word(entry.standing)) };
-        let line = format!("{:<width$}  {state}{}", entry.id, entry.applied.sentence());
+        let squashes = entry.squashes.map(|n| format!("  (squashes the {n} below)")).unwrap_or_default();
+        let line = format!("{:<width$}  {state}{}{squashes}", entry.id, entry.applied.sentence());
         let _ = writeln!(out, "{}", line.trim_end());
         let more = entry.applied.remarks.iter().chain(&entry.description).filter(|_| verbose);
         for line in more {

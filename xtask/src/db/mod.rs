@@ -23,6 +23,7 @@ mod server;
 mod shell;
 mod show;
 mod sql;
+mod squash;
 mod stamp;
 mod status;
 mod up;
@@ -62,6 +63,7 @@ pub(crate) enum Command {
     Repair(repair::Args),
     Lock(lock::Args),
     Rebase(rebase::Args),
+    Squash(squash::Args),
     Wait(wait::Args),
     Create(create::Args),
     Drop(drop::Args),
@@ -97,6 +99,7 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Repair(args) => repair::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
         Command::Rebase(args) => rebase::run(&context, &args),
+        Command::Squash(args) => squash::run(&context, &args),
         Command::Wait(args) => wait::run(&context, &args),
         Command::Create(args) => create::run(&context, &args),
         Command::Drop(args) => drop::run(&context, &args),

@@ -72,7 +72,7 @@ struct Auto {
 const LONGEST: usize = 150;
 
 /// The part of a file's name that says what the migration does, of any text; `None` if nothing is left of it.
-fn slug(text: &str) -> Option<String> {
+pub(super) fn slug(text: &str) -> Option<String> {
     let mut slug = String::new();
     for character in text.chars() {
         if character.is_ascii_alphanumeric() {

@@ -1,10 +1,10 @@
 //! `db repair`: accepts that a migration was edited after it was applied.
 
 use similar::TextDiff;
-use stairwell::Inspection;
 use stairwell::migration::{Direction, Migration, Script};
-use stairwell::plan::{Applied, History, PlanError, State};
+use stairwell::plan::{Applied, History, PlanError, Seen, State};
 use stairwell::postgres::Migrator;
+use stairwell::{Findings, Inspection};
 
 use crate::context::{Context, LockPolicy, by_whom};
 use crate::db::guard::{self, Answer};
@@ -48,14 +48,19 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let mut migrator = migrator(&inspection);
     let history = migrator.history_with_scripts(&database)?;
     let only = args.migration.as_ref().map(|place| place.find(inspection.set(), &history)).transpose()?.flatten();
+    let seen = Seen::of(inspection.set(), &history);
     let edited: Vec<(&Migration, &Applied)> = inspection
         .set()
         .migrations()
         .iter()
         .filter(|migration| only.is_none_or(|version| migration.version == version))
-        .filter_map(|migration| Some((migration, history.get(migration.version)?)))
+        .filter_map(|migration| Some((migration, seen.history.get(migration.version)?)))
         .filter(|(migration, row)| row.state == State::Applied && migration.up.checksum() != row.checksum)
         .collect();
+    // What was squashed cannot be accepted as it is.
+    if let (Some(amid), None, true) = (&seen.amid, only, edited.is_empty()) {
+        return Err(Findings(vec![amid.clone()]).into());
+    }
     if edited.is_empty() {
         return nothing(&mut migrator, &database, &history, only);
     }

@@ -11,7 +11,7 @@ use stairwell::{Findings, Inspection, Severity, Version};
 use crate::context::Context;
 use crate::db::history::{HowApplied, description};
 use crate::db::lockfile::count;
-use crate::db::status::{lock_remarks, state, word};
+use crate::db::status::{lock_remarks, squashes, state, word};
 use crate::db::up::migrator;
 use crate::db::view::Name;
 use crate::failure::{Code, Failure, render_findings};
@@ -112,12 +112,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         (Err(failure), false) => return Err(asked.map(drop).err().unwrap_or(failure)),
     };
     let status = Status::of(set, history);
-    let standing = status.rows.iter().find(|row| row.version == version).map(|row| row.standing);
+    let of_version = status.rows.iter().find(|row| row.version == version);
+    let standing = of_version.map(|row| row.standing);
     let shown = Shown {
         version,
         migration: set.get(version),
         row: history.get(version),
         standing: standing.filter(|_| database.is_some()),
+        squashes: of_version.and_then(|row| row.squashes),
         inspection: &inspection,
     };
     match args.output.format() {
@@ -140,6 +142,7 @@ struct Shown<'a> {
     migration: Option<&'a Migration>,
     row: Option<&'a Applied>,
     standing: Option<Standing>,
+    squashes: Option<usize>,
     inspection: &'a Inspection,
 }
 
@@ -218,6 +221,9 @@ impl Shown<'_> {
         }
         if let Some(standing) = self.standing {
             line("ledger", &word(standing));
+        }
+        if let Some(count) = self.squashes {
+            line("", &format!("{}, the newest of them:", squashes(count)));
         }
         if let Some(row) = self.row {
             let applied = HowApplied::of(row.record.as_ref());

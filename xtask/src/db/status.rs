@@ -5,20 +5,21 @@ use std::fmt::Write;
 use serde::Serialize;
 use stairwell::migration::{Migration, Script};
 use stairwell::postgres::{Standing, Status, StatusRow};
-use stairwell::{Inspection, Rule};
+use stairwell::{Findings, Inspection, Rule};
 
 use crate::context::Context;
+use crate::db::lockfile::count as count_of;
 use crate::db::up::migrator;
 use crate::db::view::{Name, View, readable};
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, render_findings};
 use crate::json;
 use crate::options::{Format, Output};
-use crate::terminal::print;
+use crate::terminal::{color, print, say};
 
 const HELP: &str = "\
 It creates nothing, and needs no more than SELECT on the ledger.
 
-  applied       as it is here
+  applied       as it is here; a baseline of `db squash` is where all that it squashes is
   pending       to be applied by the next `db up`
   EDITED        its up file was edited after it was applied here; `db up` says what to do
   MISSING       applied here, and its file is gone
@@ -55,6 +56,7 @@ struct Row<'a> {
     state: &'static str,
     applied_at: Option<&'a str>,
     irreversible: Option<&'a str>,
+    squashes: Option<usize>,
     remarks: Vec<String>,
 }
 
@@ -66,6 +68,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     match args.output.format() {
         Format::Text => print(table(&place, &status, &view.inspection))?,
         Format::Json => json::print("status", &document(place, &status, &view.inspection))?,
+    }
+    if let Some(amid) = &status.amid {
+        say(&render_findings(&Findings(vec![amid.clone()]), color()));
     }
     view.end()?;
     if args.check && !status.is_at_head() {
@@ -80,6 +85,7 @@ fn document<'a>(database: String, status: &'a Status, inspection: &Inspection) -
         state: state(row.standing),
         applied_at: row.applied_at.as_deref(),
         irreversible: row.irreversible.as_deref(),
+        squashes: row.squashes,
         remarks: remarks(row, inspection),
     };
     Document { database, at_head: status.is_at_head(), migrations: status.rows.iter().map(row).collect() }
@@ -92,6 +98,7 @@ pub(super) fn state(standing: Standing) -> &'static str {
         Standing::CommentEdited => "comment_edited",
         Standing::Edited => "edited",
         Standing::Missing => "missing",
+        Standing::Squashed => "squashed",
         Standing::Pending => "pending",
         Standing::OutOfOrder => "out_of_order",
         _ => "unfinished",
@@ -101,7 +108,7 @@ pub(super) fn state(standing: Standing) -> &'static str {
 /// How a person reads it: what needs one is in capitals.
 pub(super) fn word(standing: Standing) -> String {
     match standing {
-        Standing::Applied | Standing::CommentEdited | Standing::Pending => standing.to_string(),
+        Standing::Applied | Standing::CommentEdited | Standing::Squashed | Standing::Pending => standing.to_string(),
         other => other.to_string().to_uppercase(),
     }
 }
@@ -125,7 +132,7 @@ fn table(database: &str, status: &Status, inspection: &Inspection) -> String {
 
 /// What is to be said about its files.
 fn remarks(row: &StatusRow, inspection: &Inspection) -> Vec<String> {
-    let mut remarks = Vec::new();
+    let mut remarks = Vec::from_iter(row.squashes.map(squashes));
     if row.standing == Standing::CommentEdited {
         remarks.push("comments edited since".to_owned());
     }
@@ -133,6 +140,11 @@ fn remarks(row: &StatusRow, inspection: &Inspection) -> Vec<String> {
         remarks.extend(lock_remarks(migration, inspection).into_iter().map(str::to_owned));
     }
     remarks
+}
+
+/// What is said of a baseline where the migrations that it squashes were applied.
+pub(super) fn squashes(count: usize) -> String {
+    format!("squashes {} applied here", count_of(count, "migration"))
 }
 
 /// How its files stand to the lock, where they are not as it has them.

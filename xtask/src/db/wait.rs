@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use stairwell::postgres::{Database, Migrator, RunErrorKind, Standing, Status};
-use stairwell::{Inspection, MigrationSet};
+use stairwell::{Findings, Inspection, MigrationSet};
 
 use crate::context::Context;
 use crate::db::url;
@@ -186,6 +186,9 @@ fn standing(database: &Database, status: &Status) -> Look {
                 row.id
             ),
         ));
+    }
+    if let Some(amid) = &status.amid {
+        return Look::Never(Findings(vec![amid.clone()]).into());
     }
     let left = of(Standing::Pending).count() + of(Standing::OutOfOrder).count() + of(Standing::Unfinished).count();
     let all = status.rows.len() - of(Standing::Missing).count();

@@ -1,10 +1,10 @@
 //! What makes one column of another, in place.
 
 use super::cast::{Way, are_whole, base, loses, way};
-use super::{Column, Identity, NotNull, column};
+use super::{Column, Identity, NotNull, column, numbers};
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Change, Definition, Sides, constraint, foreign_options, lineage, parameters};
-use crate::schema::quote::{ident, qualified};
+use crate::schema::kinds::{Change, Definition, Sides, constraint, foreign_options, inheritance, lineage, online, parameters};
+use crate::schema::quote::{bracketed, ident, qualified};
 use crate::schema::statement::{Pass, Statement};
 
 /// Which dependents Postgres does not let the type of a column change under.
@@ -50,7 +50,7 @@ pub(super) fn change(new: &Column, old: &Column, id: &Id, sides: Sides<'_>) -> C
 /// The column in a parent that stays the parent, before and after: what is done to it is done to this one, too.
 fn parents<'a>(id: &Id, sides: Sides<'a>) -> Option<(&'a Column, &'a Column)> {
     let table = lineage::table_of(id).path;
-    lineage::parents(sides.new, &table).filter(|(it, _)| sides.old.get(it).is_some()).find_map(|(it, _)| {
+    lineage::parents(sides.new, &table).filter(|(it, _)| inheritance::persists(it, sides)).find_map(|(it, _)| {
         let of_parent = lineage::same_in(id, lineage::parent_of(it));
         Some((column(sides.old, &of_parent)?, column(sides.new, &of_parent)?))
     })
@@ -84,7 +84,7 @@ impl Plan<'_> {
                 statements.push(Column::alter_all(self.id, Pass::Drop, "DROP EXPRESSION"));
             }
             (Some(new), Some(old)) if new != old && !self.comes(|it| it.generated.clone()) => {
-                let clause = format!("SET EXPRESSION AS ({})", new.expression);
+                let clause = format!("SET EXPRESSION AS {}", bracketed(&new.expression));
                 statements.push(Column::alter_all(self.id, Pass::Alone, clause));
             }
             _ => {}
@@ -153,7 +153,11 @@ impl Plan<'_> {
     fn enter(&self, statements: &mut Vec<Statement>) {
         match (&self.new.not_null, &self.old.not_null) {
             (Some(new), None) if !self.comes(Column::is_not_null) => {
-                if !(new.is_plain() && constraint::is_in_added_primary_key(self.id, self.sides)) {
+                // An identity wants it at once.
+                let at_once = self.new.identity.is_some() && self.old.identity.is_none();
+                if new.is_plain() && !at_once && online::concerns(&lineage::table_of(self.id).path, self.sides) {
+                    statements.extend(online::set_not_null(self.id));
+                } else if !(new.is_plain() && constraint::is_in_added_primary_key(self.id, self.sides)) {
                     statements.push(new.add(self.id));
                 }
             }
@@ -164,6 +168,7 @@ impl Plan<'_> {
             (Some(_), None) if !self.comes(|it| it.identity.is_some()) => {
                 let clause = format!("ADD{}", self.new.identity_clause(self.id));
                 statements.push(Column::alter_all(self.id, Pass::Alone, clause));
+                statements.extend(numbers::take_from_sequence(self.new, self.id, self.sides));
             }
             (Some(new), Some(old)) if new != old && !(self.new.is_mirror() && self.parents.is_some()) => {
                 new.change(old, self.id, statements);
@@ -196,7 +201,7 @@ impl Plan<'_> {
 }
 
 impl NotNull {
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.name.is_none() && !self.no_inherit && self.valid
     }
 

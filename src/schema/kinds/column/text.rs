@@ -3,7 +3,7 @@
 use super::{Column, NotNull, is_serial, sequence_name};
 use crate::schema::id::Id;
 use crate::schema::kinds::{Sides, constraint, foreign_options};
-use crate::schema::quote::ident;
+use crate::schema::quote::{bracketed, ident};
 
 impl Column {
     /// `id bigint NOT NULL`, without the default.
@@ -21,13 +21,13 @@ impl Column {
         }
         if let Some(generated) = &self.generated {
             let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
-            text.push_str(&format!(" GENERATED ALWAYS AS ({}) {kind}", generated.expression));
+            text.push_str(&format!(" GENERATED ALWAYS AS {} {kind}", bracketed(&generated.expression)));
         }
         text.push_str(&self.identity_clause(id));
         if let Some(not_null) = &self.not_null {
-            // A primary key says so.
-            let plain = not_null.name.is_none() && !not_null.no_inherit;
-            if !(plain && constraint::is_in_new_primary_key(id, sides)) && not_null.valid {
+            // A primary key and an identity say so.
+            let said = self.identity.is_some() || constraint::is_in_new_primary_key(id, sides);
+            if not_null.valid && !(not_null.is_plain() && said) {
                 text.push_str(&not_null.text());
             }
         }

@@ -3,7 +3,7 @@
 use super::{Constraint, Sort, of_table};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Definition, Sides, lineage};
+use crate::schema::kinds::{Definition, Sides, inheritance, lineage};
 use crate::schema::quote::qualified;
 use crate::schema::statement::Statement;
 
@@ -50,6 +50,8 @@ pub(super) fn goes_on(id: &Id, sides: Sides<'_>) -> bool {
     let table = lineage::table_of(id).path;
     sides.old.get(id).is_none_or(|old| sides.new.get(id).is_none_or(|new| new.definition != old.definition))
         && lineage::children(sides.new, &table).all(|child| match part_in(sides.new, id, child) {
+            // One that is attached later brings its own.
+            _ if inheritance::attached_now(child, sides).is_some() => true,
             Some((part, it)) => {
                 (part.name() == it.usual_name(part) || sides.old.get(part).is_some()) && goes_on_below(part, sides)
             }

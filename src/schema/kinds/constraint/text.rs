@@ -3,7 +3,7 @@
 use super::{Constraint, Sort};
 use crate::schema::id::{Id, Kind};
 use crate::schema::kinds::{Definition, Entity as _, Inline, Sides, names, parameters};
-use crate::schema::quote::ident;
+use crate::schema::quote::{bracketed, ident};
 use crate::schema::statement::Statement;
 
 /// When and whether a constraint is checked.
@@ -35,6 +35,13 @@ impl Constraint {
     pub(super) fn full(&self) -> String {
         let (body, _) = self.parts();
         let rest = self.definition.get(body.len()..).unwrap_or_default();
+        if let Some(check) = body.strip_prefix("CHECK (").filter(|_| self.kind == Sort::Check) {
+            // Postgres prints two pairs of brackets where one will do.
+            let (check, end) = check.strip_suffix(" NO INHERIT").map_or((check, ""), |check| (check, " NO INHERIT"));
+            if let Some(check) = check.strip_suffix(')') {
+                return format!("CHECK {}{end}{rest}", bracketed(check));
+            }
+        }
         format!("{body}{}{rest}", self.index_clauses())
     }
 
@@ -45,14 +52,11 @@ impl Constraint {
         format!("{}{}", parameters::with(&index.options), space.unwrap_or_default())
     }
 
-    /// For an exclusion constraint, which has these in the middle of its text.
+    /// For an exclusion constraint, whose text has the parameters, but not this.
     pub(super) fn index_options_after(&self, id: &Id) -> Vec<Statement> {
         let Some(index) = self.index.as_ref().filter(|_| self.kind == Sort::Exclude) else { return Vec::new() };
         let name = super::key::index_name(id);
         let mut statements = Vec::new();
-        if !index.options.is_empty() {
-            statements.push(Statement::new(format!("ALTER INDEX {name} SET ({})", parameters::list(&index.options))));
-        }
         if let Some(space) = &index.tablespace {
             statements.push(Statement::new(format!("ALTER INDEX {name} SET TABLESPACE {}", ident(space))));
         }
@@ -61,6 +65,9 @@ impl Constraint {
 
     /// How it is written into the statement that makes its table or its column.
     pub(super) fn written_into(&self, id: &Id, table: Id, table_is_new: bool, sides: Sides<'_>) -> Option<Inline> {
+        if !table_is_new && self.added_online(id, sides).is_some() {
+            return None;
+        }
         let (_, checked) = self.parts();
         // CREATE TABLE takes no note of NOT VALID, and what is said of an index needs the name.
         if checked.not_valid || !self.is_bare() || (self.kind == Sort::Exclude && !self.index_options_after(id).is_empty()) {

@@ -3,7 +3,7 @@
 use super::Index;
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Definition, Sides, inheritance, lineage, parameters};
+use crate::schema::kinds::{Definition, Sides, inheritance, lineage, online, parameters};
 use crate::schema::quote::{ident, qualified};
 use crate::schema::statement::{Pass, Statement};
 
@@ -32,6 +32,11 @@ pub(super) fn another_is_clustered(table: &[String], catalog: &Catalog) -> bool 
     by_constraint || all(catalog).any(|(_, index)| index.clustered && index.table() == table)
 }
 
+/// Whether all partitions have a part of it.
+pub(super) fn is_valid(id: &Id, catalog: &Catalog) -> bool {
+    matches!(catalog.definition(id), Some(Definition::Index(index)) if index.valid)
+}
+
 /// Makes a partition's index a part of the partitioned table's.
 pub(super) fn attach(id: &Id, parent: &Id) -> Statement {
     Statement::new(format!("ALTER INDEX {} ATTACH PARTITION {}", parent.qualified(), id.qualified()))
@@ -50,6 +55,10 @@ pub(super) fn goes_on(id: &Id, sides: Sides<'_>) -> bool {
 
 fn goes_down(id: &Id, index: &Index, sides: Sides<'_>) -> bool {
     lineage::children(sides.new, &index.table).all(|child| {
+        // One that is attached later brings its own.
+        if inheritance::attached_now(child, sides).is_some() {
+            return true;
+        }
         let part = parts(sides.new, child).find(|(_, part)| part.parent.as_ref() == Some(&id.path));
         part.is_some_and(|(part, it)| {
             // One that is there already is taken whatever its name.
@@ -61,7 +70,8 @@ fn goes_down(id: &Id, index: &Index, sides: Sides<'_>) -> bool {
 
 impl Index {
     /// `CREATE INDEX` and what that does not say.
-    pub(super) fn statements(&self, id: &Id, with_partitions: bool) -> Vec<Statement> {
+    pub(super) fn statements(&self, id: &Id, with_partitions: bool, sides: Sides<'_>) -> Vec<Statement> {
+        let in_use = online::concerns(&self.table, sides);
         let mut sql = self.head.clone();
         if with_partitions {
             let table = qualified(&self.table);
@@ -74,7 +84,10 @@ impl Index {
         if let Some(predicate) = &self.predicate {
             sql.push_str(&format!(" WHERE {predicate}"));
         }
-        let mut statements = vec![Statement::new(sql)];
+        let mut statements = vec![match online::create_index(&sql) {
+            Some(statement) if in_use => statement,
+            _ => Statement::new(sql),
+        }];
         statements.extend(self.statistics.iter().map(|(column, target)| statistics(id, *column, *target)));
         let table = qualified(&self.table);
         if self.clustered {
@@ -85,19 +98,22 @@ impl Index {
             let clause = format!("REPLICA IDENTITY USING INDEX {}", id.ident());
             statements.push(Statement::alter_table(table, id, Pass::Misc, clause));
         }
+        if in_use {
+            return statements.into_iter().map(|statement| statement.later(online::CHECK)).collect();
+        }
         statements
     }
 }
 
 pub(super) fn create(index: &Index, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
-    let Some(parent) = index.parent() else { return index.statements(id, goes_on(id, sides)) };
+    let Some(parent) = index.parent() else { return index.statements(id, goes_on(id, sides), sides) };
     let table = Id::new(Kind::Table, index.table.clone());
     let made_with_table = sides.old.get(&table).is_none();
-    let attached = inheritance::attached_now(sides.new, &index.table, sides).is_some();
+    let attached = inheritance::attached_now(&index.table, sides).is_some() && is_valid(&parent, sides.new);
     if attached || goes_on(&parent, sides) || (made_with_table && sides.old.get(&parent).is_some()) {
         return Vec::new();
     }
-    let mut statements = index.statements(id, goes_on(id, sides));
+    let mut statements = index.statements(id, goes_on(id, sides), sides);
     statements.push(attach(id, &parent));
     statements
 }

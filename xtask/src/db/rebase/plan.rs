@@ -1,5 +1,7 @@
 //! Which files get which names, and what the lock is then. Nothing is read or written here.
 
+mod squash;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -95,7 +97,7 @@ struct Own {
 
 /// Decides. `now` is the time that new versions are made of.
 pub(super) fn plan(sides: &Sides, files: &Files, now: Timestamp) -> Result<Rebase, Refusal> {
-    let sides = &with_edits(sides, files);
+    let sides = &with_edits(&squash::settled(sides, files)?, files);
     let (theirs, base) = (groups(&sides.theirs), sides.base.as_ref().map(groups));
     let mine = groups(&sides.mine);
     if let Some(base) = &base {

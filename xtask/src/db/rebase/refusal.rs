@@ -45,6 +45,10 @@ pub(super) enum Refusal {
     )]
     Name { file: String, why: String },
     #[error(
+        "`{file}` is older than `{baseline}`, which squashes all that is older, and it is not among that; nothing was changed\n  = note: their side added it, so databases may have it, and the baseline was made without it\n  = help: take their lock and their files, and squash again: `cargo xtask db squash`"
+    )]
+    BeforeBaseline { file: String, baseline: String },
+    #[error(
         "there is no version left behind the newest; nothing was changed\n  = help: give the newest migration a smaller one"
     )]
     NoVersion,

@@ -18,6 +18,9 @@ fn text(id: &str, direction: Direction) -> Vec<u8> {
     let (id, edit) = id.split_once('!').unwrap_or((id, ""));
     let (_, name) = id.split_once('_').unwrap();
     match direction {
+        Direction::Up if name == "baseline" => {
+            format!("-- stairwell: squashes 2 {}\ncreate table a (); create table b ();\n", Checksum::of("")).into()
+        }
         Direction::Up => format!("-- {id}\n--\n-- Why: {name}\n\ncreate table {name} (i int);{edit}\n-- {id}\n").into(),
         Direction::Down => format!("-- Undoes {id}.\n\ndrop table {name};{edit}\n").into(),
     }
@@ -72,6 +75,46 @@ fn fits(files: &Files, rebase: &Rebase) {
 
 fn sides(base: Option<&[&str]>, mine: &[&str], theirs: &[&str]) -> Sides {
     Sides { theirs: lock(theirs), mine: lock(mine), base: base.map(lock) }
+}
+
+#[test]
+fn what_one_side_squashed_is_not_removed_and_the_baseline_keeps_its_version() {
+    let base: Ids<'_> = &["1_a", "5_b"];
+    let new = |name: &str| format!("{T}_{name}");
+    for (mine, theirs, here, expected) in [
+        // They squashed; mine is older than the baseline, and newer.
+        (
+            &["1_a", "3_c", "5_b"][..],
+            &["5_baseline"][..],
+            &["3_c", "5_baseline"][..],
+            vec!["5_baseline".to_owned(), new("c")],
+        ),
+        (
+            &["1_a", "5_b", "7_c"],
+            &["5_baseline", "8_d"],
+            &["5_baseline", "7_c", "8_d"],
+            vec!["5_baseline".into(), "8_d".into(), new("c")],
+        ),
+        // I squashed.
+        (&["5_baseline"], &["1_a", "5_b", "8_d"], &["5_baseline", "8_d"], vec!["5_baseline".into(), "8_d".into()]),
+        (
+            &["5_baseline", "7_c"],
+            &["1_a", "5_b", "8_d"],
+            &["5_baseline", "7_c", "8_d"],
+            vec!["5_baseline".into(), "8_d".into(), new("c")],
+        ),
+    ] {
+        let files = files(here);
+        for base in [Some(base), None] {
+            let rebase = plan(&sides(base, mine, theirs), &files, now()).unwrap();
+            assert_eq!(ids(&rebase.lock), expected, "{mine:?} after {theirs:?}");
+            fits(&files, &rebase);
+        }
+    }
+    // It may be applied somewhere, and the baseline knows nothing of it.
+    let late = sides(Some(base), &["5_baseline"], &["1_a", "3_c", "5_b"]);
+    let refused = plan(&late, &files(&["3_c", "5_baseline"]), now()).unwrap_err();
+    assert!(matches!(refused, Refusal::BeforeBaseline { .. }), "{refused}");
 }
 
 #[test]
