@@ -287,29 +287,22 @@ impl<'a, 'b> Walk<'a, 'b> {
         let mut faults = Vec::new();
         let previous = n.checked_sub(1).and_then(|n| self.of.set.migrations().get(n));
         let back = previous.map_or(Target::Base, |previous| Target::Version(previous.version));
-        let mess;
-        match self.of.go(&self.scratch, Direction::Down, back)? {
-            Err(error) => {
-                faults.push(Fault::Failed(Leg::Down, error));
-                // What failed in a transaction has left nothing.
-                mess = down.mode() == Mode::Statements;
+        let mess = if let Err(error) = self.of.go(&self.scratch, Direction::Down, back)? {
+            faults.push(Fault::Failed(Leg::Down, error));
+            // What failed in a transaction has left nothing.
+            down.mode() == Mode::Statements
+        } else {
+            self.applied = n;
+            let after = self.catalog()?;
+            self.compare(Leg::Down, &before, &after, &mut faults)?;
+            if let Err(error) = self.up_to(n + 1)? {
+                faults.push(Fault::Failed(Leg::UpAgain, error));
+                true
+            } else {
+                let again = self.catalog()?;
+                self.compare(Leg::UpAgain, &first, &again, &mut faults)?
             }
-            Ok(()) => {
-                self.applied = n;
-                let after = self.catalog()?;
-                self.compare(Leg::Down, &before, &after, &mut faults)?;
-                match self.up_to(n + 1)? {
-                    Err(error) => {
-                        faults.push(Fault::Failed(Leg::UpAgain, error));
-                        mess = true;
-                    }
-                    Ok(()) => {
-                        let again = self.catalog()?;
-                        mess = self.compare(Leg::UpAgain, &first, &again, &mut faults)?;
-                    }
-                }
-            }
-        }
+        };
         if mess && let Err(error) = self.again(n + 1)? {
             faults.push(Fault::Failed(Leg::Up, error));
         } else {

@@ -88,7 +88,9 @@ pub(super) fn order<'a>(sides: Sides<'a>, fates: &'a Fates, layout: Layout) -> V
         }));
     }
     if layout == Layout::ByHome {
-        tasks.iter_mut().for_each(|task| task.home = Some(home(task.id, sides.new)));
+        for task in &mut tasks {
+            task.home = Some(home(task.id, sides.new));
+        }
     }
     tasks.sort();
     let mut known: HashMap<&Id, usize> = HashMap::new();

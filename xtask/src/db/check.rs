@@ -24,10 +24,10 @@ use crate::terminal::{color, say};
 const HELP: &str = "\
 For CI, and before a push. It looks at all of it, and then says what is wrong:
   * the files and their lock, as `db lock --check` does, with what the build says of them
-  * every migration, on a scratch database: up, down, and up again. After the down script the schema must be
-    what it was before, and after the second time what it was after the first. One without a way back is only
-    applied. Rows are not compared
-  * the desired state, if there is one (`schema.sql`, see `db dump`): it must be what the migrations make
+  * every migration, on a scratch database: up, down, and up again. After the down script the
+    schema must be what it was before, and at the end what the first time gave. One without a way
+    back is only applied. Rows are not compared
+  * the desired state, if there is one (`schema.sql`): it must be what the migrations make
 
 What was proved once is not proved again while the migration, those before it and the server's major version stay the same: \
 target/stairwell/ has a note of it, which CI may keep. Scratch databases are made on the configured server, or on the project's own one; \

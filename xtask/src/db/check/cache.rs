@@ -38,7 +38,7 @@ impl Cache {
     pub(super) fn tidy(&mut self, current: &[String]) {
         if self.known.len() > MOST {
             self.known.retain(|key| current.contains(key));
-            let text: String = self.known.iter().map(|key| format!("{key}\n")).collect();
+            let text = self.known.iter().fold(String::new(), |text, key| text + key + "\n");
             if let Some(file) = &self.file {
                 let _ = fs::write(file, text);
             }

@@ -230,13 +230,13 @@ impl Report {
     pub(super) fn end(&self, elapsed: Duration) -> Result<String, Failure> {
         let wrong = self.wrong();
         let summary = format!("{} in {}", self.summary(), duration(elapsed));
-        let left_out: String = self.left_out.iter().map(|why| format!("\n  not checked: {why}")).collect();
+        let left_out = self.left_out.iter().fold(String::new(), |text, why| text + "\n  not checked: " + why);
         if wrong.is_empty() {
             let schema = self.schema.as_ref().map(|it| format!("; {} is what they make", it.place)).unwrap_or_default();
             return Ok(format!("all in order: {summary}{schema}{left_out}"));
         }
         let files_only = wrong.len() == 1 && self.findings.iter().any(|it| it.severity == "error");
-        let lines: String = wrong.iter().map(|line| format!("\n  * {line}")).collect();
+        let lines = wrong.iter().fold(String::new(), |text, line| text + "\n  * " + line);
         let code = if files_only { Code::Files } else { Code::Failed };
         Err(Failure::new(code, format!("not in order ({summary}); what is wrong stands above:{lines}{left_out}")))
     }
