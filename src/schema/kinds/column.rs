@@ -163,6 +163,9 @@ impl Column {
                 statements.push(Self::alter(id, sides, Pass::Misc, self.set_compression()));
             }
         }
+        if let Some(not_null) = self.not_null.as_ref().filter(|it| !it.valid && !self.follows_parent(id, sides)) {
+            statements.push(not_null.add(id));
+        }
         if let Some(statistics) = self.statistics {
             statements.push(Self::alter(id, sides, Pass::Misc, format!("SET STATISTICS {statistics}")));
         }

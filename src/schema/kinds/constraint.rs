@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, online};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
+use crate::schema::quote::literal;
 use crate::schema::read::{address, owned_by_extension, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
@@ -41,6 +42,8 @@ struct KeyIndex {
     tablespace: Option<String>,
     clustered: bool,
     replica_identity: bool,
+    /// The index has a comment apart from the constraint's.
+    comment: Option<String>,
 }
 
 /// What kind of constraint it is.
@@ -82,7 +85,7 @@ impl Constraint {
     fn added_online(&self, id: &Id, sides: Sides<'_>) -> Option<Vec<Statement>> {
         let (body, checked) = self.parts();
         let plain = self.index.as_ref().is_none_or(|index| index.options.is_empty() && index.tablespace.is_none());
-        if !online::concerns(&lineage::table_of(id).path, sides) || checked.not_valid || checked.unenforced || !plain {
+        if !online::concerns(&lineage::table_of(id).path, sides) || !checked.valid || !checked.enforced || !plain {
             return None;
         }
         match self.kind {
@@ -110,6 +113,9 @@ impl Constraint {
         if index.replica_identity {
             statements.push(Self::alter(id, Pass::Misc, format!("REPLICA IDENTITY USING INDEX {name}")));
         }
+        if index.comment.is_some() {
+            statements.push(index.commented(id));
+        }
         statements
     }
 
@@ -124,7 +130,14 @@ impl Constraint {
     }
 
     fn is_bare(&self) -> bool {
-        self.index.as_ref().is_none_or(|index| !index.clustered && !index.replica_identity)
+        self.index.as_ref().is_none_or(|index| !index.clustered && !index.replica_identity && index.comment.is_none())
+    }
+}
+
+impl KeyIndex {
+    fn commented(&self, id: &Id) -> Statement {
+        let comment = self.comment.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+        Statement::new(format!("COMMENT ON INDEX {} IS {comment}", key::index_name(id)))
     }
 }
 
@@ -174,7 +187,8 @@ impl Entity for Constraint {
                 'index', CASE WHEN k.contype IN ('p', 'u', 'x') THEN (SELECT json_build_object('options',
                     coalesce((SELECT json_agg(o ORDER BY o) FROM unnest(ic.reloptions) o), '[]'::json),
                     'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = ic.reltablespace),
-                    'clustered', i.indisclustered, 'replica_identity', i.indisreplident)
+                    'clustered', i.indisclustered, 'replica_identity', i.indisreplident,
+                    'comment', obj_description(ic.oid, 'pg_class'))
                     FROM pg_class ic JOIN pg_index i ON i.indexrelid = ic.oid WHERE ic.oid = k.conindid) END))
              FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
              LEFT JOIN pg_constraint p ON p.oid = k.conparentid LEFT JOIN pg_class pc ON pc.oid = p.conrelid

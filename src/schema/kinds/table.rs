@@ -167,7 +167,7 @@ impl Entity for Table {
         }]
     }
 
-    fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change {
+    fn change(&self, old: &Self, id: &Id, _sides: Sides<'_>) -> Change {
         if self.kind != old.kind
             && let Some(why) = impossible(&self.kind, &old.kind)
         {
@@ -202,7 +202,6 @@ impl Entity for Table {
                 statements.push(Self::alter(id, Pass::Misc, if new { on } else { off }));
             }
         }
-        let _ = sides;
         Change::Alter(statements)
     }
 }

@@ -117,16 +117,16 @@ impl Plan<'_> {
         }
         let mut clause = format!("TYPE {}", new.data_type);
         if let Some(collation) = &new.collation {
-            clause.push_str(&format!(" COLLATE {collation}"));
+            clause.extend([" COLLATE ", collation]);
         }
         let name = self.id.ident();
         let mut note = None;
         match way(&old.data_type, &new.data_type) {
             _ if new.generated.is_some() => {}
             Way::Assignment => {}
-            Way::Explicit => clause.push_str(&format!(" USING {name}::{}", new.data_type)),
+            Way::Explicit => clause.extend([" USING ", &name, "::", &new.data_type]),
             Way::Text => {
-                clause.push_str(&format!(" USING {name}::text::{}", new.data_type));
+                clause.extend([" USING ", &name, "::text::", &new.data_type]);
                 note = Some(format!(
                     "There may be no cast from {} to {}: check that USING makes of each value what it shall be.",
                     old.data_type, new.data_type
@@ -206,7 +206,7 @@ impl NotNull {
     }
 
     /// Makes a column not null that may be null.
-    fn add(&self, id: &Id) -> Statement {
+    pub(super) fn add(&self, id: &Id) -> Statement {
         if self.is_plain() {
             return Column::alter_all(id, Pass::Attribute, "SET NOT NULL");
         }

@@ -13,15 +13,15 @@ impl Column {
         }
         let mut text = format!("{} {}", id.ident(), self.data_type);
         if let Some(compression) = &self.compression {
-            text.push_str(&format!(" COMPRESSION {compression}"));
+            text.extend([" COMPRESSION ", compression]);
         }
         text.push_str(&foreign_options::with(&self.fdw_options));
         if let Some(collation) = &self.collation {
-            text.push_str(&format!(" COLLATE {collation}"));
+            text.extend([" COLLATE ", collation]);
         }
         if let Some(generated) = &self.generated {
             let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
-            text.push_str(&format!(" GENERATED ALWAYS AS {} {kind}", bracketed(&generated.expression)));
+            text.extend([" GENERATED ALWAYS AS ", &bracketed(&generated.expression), " ", kind]);
         }
         text.push_str(&self.identity_clause(id));
         if let Some(not_null) = &self.not_null {
