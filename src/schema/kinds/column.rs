@@ -288,7 +288,13 @@ impl Entity for Column {
         let comes_by_itself = is_typed(id, sides.old) || (self.is_mirror() && stays_under_parent(id, sides));
         if !comes_by_itself {
             let clause = format!("ADD COLUMN {}", self.text(id, sides));
-            statements.push(Statement::alter_table(id.relation(), id, Pass::AddColumn, clause));
+            let statement = Statement::alter_table(id.relation(), id, Pass::AddColumn, clause);
+            // It was dropped for that.
+            statements.push(if sides.old.get(id).is_some() {
+                statement.noted(format!("{} is made anew: what is in it is computed again for each row.", id.ident()))
+            } else {
+                statement
+            });
         }
         statements.extend(self.extras(id, sides));
         statements

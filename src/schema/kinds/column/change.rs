@@ -271,6 +271,13 @@ impl Identity {
         };
         let changes = self.options.changes(&old.options);
         clauses.extend(changes.iter().filter(|clause| !moved(clause)).map(|clause| format!("SET {clause}")));
+        let bounds = |identity: &Self| own(identity, "MINVALUE") || own(identity, "MAXVALUE");
+        // A new type narrows those that are its own by itself.
+        if self.data_type == old.data_type || bounds(self) {
+            let (fit, restart) = self.options.fit(&old.options, &self.sequence);
+            statements.extend(fit);
+            clauses.extend(restart);
+        }
         if !clauses.is_empty() {
             statements.push(Column::alter_all(id, Pass::Misc, clauses.join(" ")));
         }
