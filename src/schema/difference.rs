@@ -179,3 +179,55 @@ fn is_secret(kind: Kind, field: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn catalog(objects: &[(Kind, &[&str], Value)]) -> Catalog {
+        let object = |(kind, path, value): &(Kind, &[&str], Value)| {
+            let path = path.iter().map(|name| (*name).to_owned()).collect();
+            (Id::new(*kind, path), serde_json::from_value(value.clone()).unwrap())
+        };
+        Catalog { server: 15, objects: objects.iter().map(object).collect(), ..Catalog::default() }
+    }
+
+    fn view(query: &str) -> Value {
+        json!({ "definition": { "view": { "query": query, "columns": [], "options": [] } } })
+    }
+
+    const V: &[&str] = &["public", "v"];
+
+    #[test]
+    fn an_object_is_added_removed_or_changed_in_its_parts() {
+        let old = catalog(&[(Kind::View, V, view("a")), (Kind::View, &["public", "w"], view("a"))]);
+        let mut other = view("b");
+        other["comment"] = "new".into();
+        let new = catalog(&[(Kind::View, V, other), (Kind::View, &["public", "x"], view("a"))]);
+        let found = differences(&old, &new);
+        let fields: Vec<&str> = match &found[0].how {
+            How::Changed(fields) => fields.iter().map(|field| field.name.as_str()).collect(),
+            _ => Vec::new(),
+        };
+        assert_eq!(fields, ["comment", "query"]);
+        assert_eq!([&found[1].how, &found[2].how], [&How::Removed, &How::Added]);
+        assert_eq!(differences(&old, &old), []);
+    }
+
+    #[test]
+    fn only_prints_with_the_same_words_may_be_prints_of_one_thing() {
+        let may_be = |a: &str, b: &str| {
+            let (old, new) = (catalog(&[(Kind::View, V, view(a))]), catalog(&[(Kind::View, V, view(b))]));
+            differences(&old, &new)[0].may_be_the_print()
+        };
+        assert!(may_be(
+            "((x)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))",
+            "((x)::text = ANY (ARRAY[('a'::character varying)::text, ('b'::character varying)::text]))"
+        ));
+        assert!(may_be("(a AND ((b >= 1) AND (b <= 2)))", "(a AND (b >= 1) AND (b <= 2))"));
+        assert!(!may_be("x = 'a'", "x = 'b'"));
+        assert!(!may_be("a < b", "a > b"));
+    }
+}

@@ -132,6 +132,12 @@ impl<'a> Proof<'a> {
         })
     }
 
+    /// In what a copy of this catalog differs from it: where a proof on a copy fails, that may be why.
+    pub fn unfaithful(&self, catalog: &Catalog) -> Result<Vec<Difference>, ScratchError> {
+        let Some(copy) = self.copy_read(catalog)? else { return Ok(Vec::new()) };
+        self.unprinted(&copy, catalog)
+    }
+
     /// The old side with those objects taken from the new one that differ only in how Postgres prints them.
     pub fn aligned(&self, old: &Catalog, new: &Catalog) -> Result<Catalog, ScratchError> {
         let mut aligned = old.clone();

@@ -39,6 +39,11 @@ impl Rename {
         &self.id
     }
 
+    /// Whether it is of something within another object, whose new name may stand in its path or not.
+    pub fn is_inner(&self) -> bool {
+        self.value.is_some() || self.id.path.len() > 2 && !matches!(self.id.kind, Kind::Function | Kind::Aggregate)
+    }
+
     /// Whether it only follows from another: a constraint or an index that is named after its table or its column, as Postgres names them.
     pub fn follows(&self, other: &Self) -> bool {
         let named_after = matches!(self.id.kind, Kind::Constraint | Kind::Index | Kind::Sequence | Kind::Statistics);

@@ -1,11 +1,13 @@
 //! Every `cargo xtask db` command, run as a person or a CI machine runs it.
 
+mod auto;
 pub(crate) mod case;
 mod check;
 mod completions;
 mod configuration;
 mod create;
 mod current;
+mod diff;
 mod down;
 mod dry_run;
 mod dump;
@@ -36,11 +38,13 @@ mod wait;
 
 /// Adds the tests of every command.
 pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
+    auto::add(trials);
     check::add(trials);
     completions::add(trials);
     configuration::add(trials);
     current::add(trials);
     create::add(trials);
+    diff::add(trials);
     down::add(trials);
     dry_run::add(trials);
     dump::add(trials);

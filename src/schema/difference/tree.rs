@@ -85,7 +85,12 @@ fn write(node: &Node<'_>, depth: usize, out: &mut String) {
 }
 
 fn write_field(field: &Field, indent: &str, out: &mut String) {
-    let (old, new) = (lines(&field.old), lines(&field.new));
+    let of = |value: &Value| match value {
+        // See `Object::owner`.
+        Value::Null if field.name == "owner" => vec!["the role that connects".to_owned()],
+        value => lines(value),
+    };
+    let (old, new) = (of(&field.old), of(&field.new));
     if let ([old], [new]) = (old.as_slice(), new.as_slice())
         && !field.old.is_array()
         && old.len() + new.len() < 80
@@ -139,5 +144,71 @@ fn grantee(who: &Value) -> String {
     match who {
         Value::Object(map) => map.values().next().map(short).unwrap_or_default(),
         other => short(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn difference(kind: Kind, path: &[&str], how: How) -> Difference {
+        Difference { id: Id::new(kind, path.iter().map(|name| (*name).to_owned()).collect()), how }
+    }
+
+    fn changed(fields: &[(&str, Value, Value)]) -> How {
+        let field = |(name, old, new): &(&str, Value, Value)| Field {
+            name: (*name).to_owned(),
+            old: old.clone(),
+            new: new.clone(),
+        };
+        How::Changed(fields.iter().map(field).collect())
+    }
+
+    #[test]
+    fn it_reads_by_schema_and_table() {
+        let grant =
+            |role: &str| json!({ "grantee": { "role": role }, "privilege": "SELECT", "grantable": role == "ann" });
+        let found = [
+            difference(Kind::Extension, &["citext"], How::Added),
+            difference(Kind::Schema, &["audit"], How::Added),
+            difference(Kind::Table, &["audit", "entries"], How::Added),
+            difference(Kind::Column, &["audit", "entries", "id"], How::Added),
+            difference(Kind::Column, &["public", "users", "phone"], How::Removed),
+            difference(
+                Kind::Column,
+                &["public", "users", "email"],
+                changed(&[
+                    ("type", json!("text"), json!("citext")),
+                    ("not_null", json!(null), json!({ "name": null, "valid": true })),
+                ]),
+            ),
+            difference(Kind::Constraint, &["public", "users", "users_email_key"], How::Removed),
+            difference(Kind::Index, &["public", "Users by mail"], How::Removed),
+            difference(
+                Kind::Function,
+                &["public", "f", "integer, text"],
+                changed(&[("owner", json!(null), json!("ann"))]),
+            ),
+            difference(
+                Kind::View,
+                &["public", "active"],
+                changed(&[
+                    (
+                        "grants",
+                        json!([grant("bob")]),
+                        json!([grant("ann"), { "grantee": "public", "privilege": "SELECT" }]),
+                    ),
+                    ("query", json!("SELECT a,\n    b\n   FROM t\n  WHERE c"), json!("SELECT a\n   FROM t\n  WHERE c")),
+                ]),
+            ),
+        ];
+        insta::assert_snapshot!(tree(&found));
+    }
+
+    #[test]
+    fn nothing_is_nothing() {
+        assert_eq!(tree(&[]), "");
     }
 }

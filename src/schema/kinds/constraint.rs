@@ -42,7 +42,7 @@ struct KeyIndex {
     tablespace: Option<String>,
     clustered: bool,
     replica_identity: bool,
-    /// The index has a comment apart from the constraint's.
+    /// A comment on the index and not on the constraint.
     comment: Option<String>,
 }
 
@@ -59,6 +59,13 @@ enum Sort {
     ForeignKey,
     #[serde(rename = "x")]
     Exclude,
+}
+
+impl KeyIndex {
+    fn says(&self, id: &Id) -> Statement {
+        let comment = self.comment.as_ref().map_or("NULL".to_owned(), |text| literal(text));
+        Statement::new(format!("COMMENT ON INDEX {} IS {comment}", key::index_name(id)))
+    }
 }
 
 impl Constraint {
@@ -114,7 +121,7 @@ impl Constraint {
             statements.push(Self::alter(id, Pass::Misc, format!("REPLICA IDENTITY USING INDEX {name}")));
         }
         if index.comment.is_some() {
-            statements.push(index.commented(id));
+            statements.push(index.says(id));
         }
         statements
     }
@@ -131,13 +138,6 @@ impl Constraint {
 
     fn is_bare(&self) -> bool {
         self.index.as_ref().is_none_or(|index| !index.clustered && !index.replica_identity && index.comment.is_none())
-    }
-}
-
-impl KeyIndex {
-    fn commented(&self, id: &Id) -> Statement {
-        let comment = self.comment.as_deref().map_or_else(|| "NULL".to_owned(), literal);
-        Statement::new(format!("COMMENT ON INDEX {} IS {comment}", key::index_name(id)))
     }
 }
 

@@ -5,7 +5,7 @@ mod drift;
 use std::thread;
 
 use serde::Serialize;
-use stairwell::schema::{Catalog, Difference, Proof, Script, compare, differences};
+use stairwell::schema::{Catalog, Difference, Proof, Script, compare, differences, tree};
 
 use crate::context::Context;
 use crate::failure::{Code, Failure};
@@ -176,6 +176,7 @@ fn prove(bench: &Bench<'_>, old: &mut Read, new: &Catalog) -> Result<Proven, Fai
     if script.is_empty() {
         return Ok(Proven { old: aligned, script, flaw: None });
     }
+    let is_copy = old.scratch.is_none();
     let mut scratch = match old.scratch.take() {
         Some(scratch) => scratch,
         None => {
@@ -187,8 +188,20 @@ fn prove(bench: &Bench<'_>, old: &mut Read, new: &Catalog) -> Result<Proven, Fai
             scratch
         }
     };
-    let flaw = proof.prove(&mut scratch, (&aligned, new), &script, None)?.err();
-    Ok(Proven { old: aligned, script, flaw: flaw.map(|flaw| Flaw(flaw.to_string())) })
+    let Err(flaw) = proof.prove(&mut scratch, (&aligned, new), &script, None)? else {
+        return Ok(Proven { old: aligned, script, flaw: None });
+    };
+    let mut flaw = flaw.to_string();
+    if is_copy {
+        let lost = proof.unfaithful(&old.catalog)?;
+        if !lost.is_empty() {
+            let tree = tree(&lost);
+            flaw = format!(
+                "{flaw}\n\nThe scratch database that it ran on was no true copy of the first schema (- is the copy's):\n\n{tree}"
+            );
+        }
+    }
+    Ok(Proven { old: aligned, script, flaw: Some(Flaw(flaw)) })
 }
 
 /// Prints what was found.

@@ -67,9 +67,6 @@ fn index(new: &KeyIndex, old: &KeyIndex, id: &Id, sides: Sides<'_>, statements: 
     for clause in parameters::changes(&old.options, &new.options) {
         statements.push(Statement::new(format!("ALTER INDEX {name} {clause}")));
     }
-    if new.comment != old.comment {
-        statements.push(new.commented(id));
-    }
     if new.tablespace != old.tablespace {
         let space = ident(new.tablespace.as_deref().unwrap_or("pg_default"));
         statements.push(Statement::new(format!("ALTER INDEX {name} SET TABLESPACE {space}")));
@@ -77,6 +74,9 @@ fn index(new: &KeyIndex, old: &KeyIndex, id: &Id, sides: Sides<'_>, statements: 
     let table = id.path.get(..2).unwrap_or_default();
     let clusters = (new.clustered, old.clustered);
     statements.extend(index_kind::cluster(id, table, clusters, sides));
+    if new.comment != old.comment {
+        statements.push(new.says(id));
+    }
     if new.replica_identity && !old.replica_identity {
         let clause = format!("REPLICA IDENTITY USING INDEX {}", id.ident());
         statements.push(Constraint::alter(id, Pass::Misc, clause));

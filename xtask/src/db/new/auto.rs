@@ -27,7 +27,10 @@ pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> R
     let proof = Proof::new(bench.workshop()?, &without);
     let old = proof.aligned(&old, &new)?;
     let mut work = Work { proof, scratch, current: old.clone(), new, renames: Vec::new() };
-    for text in &args.rename {
+    // What is in a table goes first where it is named by the table's old name.
+    let is_inner = |text: &&String| Rename::read(text, &old, &work.new).is_ok_and(|rename| rename.is_inner());
+    let (inner, others): (Vec<&String>, Vec<&String>) = args.rename.iter().partition(is_inner);
+    for text in inner.into_iter().chain(others) {
         let rename = Rename::read(text, &work.current, &work.new)
             .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
         work.rename(rename)?;

@@ -1,0 +1,114 @@
+//! `db new --auto`: a migration that writes itself.
+
+use super::case::{Case, Files};
+use crate::harness::Outcome;
+
+crate::trials!(
+    a_migration_writes_itself_and_can_be_taken_back,
+    where_nothing_is_to_be_done_nothing_is_written,
+    a_rename_keeps_what_is_there,
+    what_cannot_share_a_transaction_becomes_several_migrations,
+    a_command_can_print_what_is_desired,
+);
+
+const USERS: Files<'_> = (
+    "1_users",
+    "create type mood as enum ('sad', 'ok');
+     create table users (id bigint primary key, phone text, mood mood default 'ok');
+     create view phones as select id, phone from users;",
+    "drop view phones; drop table users; drop type mood;",
+);
+
+fn desired(case: &Case, text: &str) {
+    std::fs::write(case.workspace.path().join("schema.sql"), text).unwrap();
+}
+
+/// The files of the migrations folder that a command wrote, with their text, without their versions.
+fn written(case: &Case) -> String {
+    let folder = case.workspace.path().join("migrations");
+    let mut names: Vec<String> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.starts_with("20"));
+    names.sort();
+    let mut versions: Vec<String> = names.iter().map(|name| name.split('_').next().unwrap().to_owned()).collect();
+    versions.dedup();
+    let mut all = String::new();
+    for name in names {
+        all.push_str(&format!("==> {name} <==\n{}\n", std::fs::read_to_string(folder.join(&name)).unwrap()));
+    }
+    versions.iter().enumerate().fold(all, |all, (n, version)| all.replace(version, &format!("<version {}>", n + 1)))
+}
+
+fn a_migration_writes_itself_and_can_be_taken_back() -> Outcome {
+    let case = Case::applied(&[USERS])?;
+    desired(
+        &case,
+        "create type mood as enum ('sad', 'ok');
+         create table users (id bigint primary key, mood mood default 'ok', email text not null unique);
+         create table posts (id bigint primary key, author bigint not null references users on delete cascade);
+         create view phones as select id from users;",
+    );
+    case.db(&["new", "posts", "--auto"]).ok();
+    insta::assert_snapshot!("auto", written(&case));
+    case.db(&["up"]).ok();
+    assert_eq!(case.db(&["diff"]).ok().stdout, "");
+    case.db(&["redo"]).ok();
+    assert_eq!(case.db(&["new", "again", "--auto"]).ok().stdout, "");
+    Ok(())
+}
+
+fn where_nothing_is_to_be_done_nothing_is_written() -> Outcome {
+    let case = Case::with(&[USERS])?;
+    desired(&case, USERS.1);
+    let ran = case.db(&["new", "nothing", "--auto"]).ok();
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.trim_end()),
+        ("", "nothing to write: the migrations make what is desired")
+    );
+    assert_eq!(written(&case), "");
+    Ok(())
+}
+
+fn a_rename_keeps_what_is_there() -> Outcome {
+    let case = Case::applied(&[USERS])?;
+    case.database.client().batch_execute("insert into users values (1, '12')").unwrap();
+    let text = USERS
+        .1
+        .replace("users", "accounts")
+        .replace("phone text", "mobile text")
+        .replace("id, phone", "id, mobile as phone");
+    desired(&case, &text.replace("'ok'", "'fine'"));
+    let table = ["--rename", "users:accounts", "--rename", "accounts.phone:mobile"];
+    case.db(&[&["new", "rename", "--auto", "--rename", "public.mood.ok:fine"], &table[..]].concat()).ok();
+    insta::assert_snapshot!("auto_rename", written(&case));
+    case.db(&["up"]).ok();
+    assert_eq!(case.database.ask("SELECT mobile || mood FROM accounts"), "12fine");
+    Ok(())
+}
+
+fn what_cannot_share_a_transaction_becomes_several_migrations() -> Outcome {
+    let case = Case::applied(&[USERS])?;
+    desired(&case, &USERS.1.replace("'sad', 'ok'", "'sad', 'ok', 'new'").replace("default 'ok'", "default 'new'"));
+    case.db(&["new", "new_mood", "--auto"]).ok();
+    insta::assert_snapshot!("auto_parts", written(&case));
+    case.db(&["up"]).ok();
+    case.db(&["down", "2"]).ok();
+    assert_eq!(case.db(&["diff"]).ok().stdout, "");
+    Ok(())
+}
+
+fn a_command_can_print_what_is_desired() -> Outcome {
+    let case = Case::with(&[])?;
+    let manifest = |command: &str| {
+        let text = format!(
+            "[workspace]\nmembers = []\n[workspace.metadata.stairwell]\nschema = {{ command = \"{command}\" }}\n"
+        );
+        std::fs::write(case.workspace.path().join("Cargo.toml"), text).unwrap();
+    };
+    manifest("echo 'create table t (a int);'");
+    case.db(&["new", "t", "--auto"]).ok();
+    assert!(written(&case).contains("CREATE TABLE public.t"), "{}", written(&case));
+    manifest("echo no models >&2; exit 7");
+    insta::assert_snapshot!("auto_command_fails", case.see(&["new", "t", "--auto"]));
+    Ok(())
+}
