@@ -129,7 +129,8 @@ impl Entity for Table {
                 'access_method', (SELECT m.amname FROM pg_am m WHERE m.oid = c.relam AND m.amname <> 'heap'),
                 'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
                 'of_type', CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,
-                'replica_identity', CASE c.relreplident WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing' WHEN 'i' THEN 'index'
+                -- Postgres has `n` for foreign tables, which have none.
+                'replica_identity', CASE CASE WHEN c.relkind = 'f' THEN 'd' ELSE c.relreplident END WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing' WHEN 'i' THEN 'index'
                     ELSE 'default' END,
                 'row_security', c.relrowsecurity, 'force_row_security', c.relforcerowsecurity))
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -1,8 +1,8 @@
 //! A column as `CREATE TABLE` and `ADD COLUMN` have it.
 
-use super::{Column, NotNull, is_serial, sequence_name};
+use super::{Column, NotNull, column, is_serial, sequence_name};
 use crate::schema::id::Id;
-use crate::schema::kinds::{Sides, constraint, foreign_options};
+use crate::schema::kinds::{Entity as _, Sides, constraint, foreign_options, lineage};
 use crate::schema::quote::{bracketed, ident};
 
 impl Column {
@@ -19,7 +19,7 @@ impl Column {
         if let Some(collation) = &self.collation {
             text.extend([" COLLATE ", collation]);
         }
-        if let Some(generated) = &self.generated {
+        if let Some(generated) = self.generated.as_ref().filter(|_| !self.is_generated_by_parent(id, sides)) {
             let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
             text.extend([" GENERATED ALWAYS AS ", &bracketed(&generated.expression), " ", kind]);
         }
@@ -32,6 +32,16 @@ impl Column {
             }
         }
         text
+    }
+
+    /// Whether the parent says how it is computed, where the child must not: the table is made with `INHERITS`.
+    fn is_generated_by_parent(&self, id: &Id, sides: Sides<'_>) -> bool {
+        let table = lineage::table_of(id).path;
+        lineage::parents(sides.new, &table).any(|(it, inheritance)| {
+            inheritance.inline(it, sides).is_some()
+                && column(sides.new, &lineage::same_in(id, lineage::parent_of(it)))
+                    .is_some_and(|parent| parent.generated.is_some() && parent.generated == self.generated)
+        })
     }
 
     /// ` GENERATED ALWAYS AS IDENTITY (…)`, or nothing.
