@@ -206,8 +206,8 @@ impl<'a> Planner<'a> {
             }
             if matches!(task.deed, Deed::Alter | Deed::Create) {
                 for (needed, tie) in self.sides.new.needs(id) {
-                    // What is written into another's statement comes when that comes.
-                    let waits = tie != Tie::After || hosts[n] == n;
+                    // What is written into another's statement comes when that comes; but a partition is made of columns that are final.
+                    let waits = tie != Tie::After || hosts[n] == n || needed.kind == Kind::Column;
                     if tie != Tie::Follower
                         && waits
                         && let Some(first) = self.made(needed)

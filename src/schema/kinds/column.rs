@@ -163,6 +163,9 @@ impl Column {
                 statements.push(Self::alter(id, sides, Pass::Misc, self.set_compression()));
             }
         }
+        if let Some(not_null) = self.not_null.as_ref().filter(|it| !it.valid && !self.follows_parent(id, sides)) {
+            statements.push(not_null.add(id));
+        }
         if let Some(statistics) = self.statistics {
             statements.push(Self::alter(id, sides, Pass::Misc, format!("SET STATISTICS {statistics}")));
         }
@@ -294,7 +297,13 @@ impl Entity for Column {
         let comes_by_itself = is_typed(id, sides.old) || (self.is_mirror() && stays_under_parent(id, sides));
         if !comes_by_itself {
             let clause = format!("ADD COLUMN {}", self.text(id, sides));
-            statements.push(Statement::alter_table(id.relation(), id, Pass::AddColumn, clause));
+            let statement = Statement::alter_table(id.relation(), id, Pass::AddColumn, clause);
+            // It was dropped for that.
+            statements.push(if sides.old.get(id).is_some() {
+                statement.noted(format!("{} is made anew: what is in it is computed again for each row.", id.ident()))
+            } else {
+                statement
+            });
         }
         statements.extend(self.extras(id, sides));
         statements

@@ -92,7 +92,7 @@ impl Constraint {
     fn added_online(&self, id: &Id, sides: Sides<'_>) -> Option<Vec<Statement>> {
         let (body, checked) = self.parts();
         let plain = self.index.as_ref().is_none_or(|index| index.options.is_empty() && index.tablespace.is_none());
-        if !online::concerns(&lineage::table_of(id).path, sides) || checked.not_valid || checked.unenforced || !plain {
+        if !online::concerns(&lineage::table_of(id).path, sides) || !checked.valid || !checked.enforced || !plain {
             return None;
         }
         match self.kind {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, Entity, Inline, Sides, column, sequence_owner};
 use crate::schema::id::Id;
+use crate::schema::quote::{literal, qualified};
 use crate::schema::read::{address, grants, owned_by_extension, user_schema};
 use crate::schema::statement::Statement;
 
@@ -69,6 +70,27 @@ impl Options {
             clauses.push("CYCLE".to_owned());
         }
         clauses
+    }
+
+    /// What keeps the value within bounds that are narrower than before: Postgres refuses them otherwise. The value stays where it can;
+    /// the clause is for `ALTER`, where no value is within both.
+    pub(super) fn fit(&self, old: &Self, sequence: &[String]) -> (Vec<Statement>, Option<String>) {
+        if self.minimum > old.maximum || self.maximum < old.minimum {
+            return (Vec::new(), Some(format!("RESTART WITH {}", self.start)));
+        }
+        let (name, literal) = (qualified(sequence), literal(&qualified(sequence)));
+        let move_to = |value: i64, called: bool, when: &str| {
+            let sql = format!("SELECT pg_catalog.setval({literal}, {value}, {called}) FROM {name} WHERE last_value {when} {value}");
+            Statement::new(sql)
+        };
+        let mut statements = Vec::new();
+        if self.minimum > old.minimum {
+            statements.push(move_to(self.minimum, self.increment < 0, "<"));
+        }
+        if self.maximum < old.maximum {
+            statements.push(move_to(self.maximum, self.increment > 0, ">"));
+        }
+        (statements, None)
     }
 
     /// What makes these of those, as clauses.
@@ -168,7 +190,8 @@ impl Entity for Sequence {
             }
         }
         let name = id.qualified();
-        let mut statements = Vec::new();
+        let (mut statements, restart) = self.options.fit(&old.options, &id.path);
+        clauses.extend(restart);
         if !clauses.is_empty() {
             statements.push(Statement::new(format!("ALTER SEQUENCE {name} {}", clauses.join(" "))));
         }

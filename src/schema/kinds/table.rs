@@ -129,8 +129,8 @@ impl Entity for Table {
                 'access_method', (SELECT m.amname FROM pg_am m WHERE m.oid = c.relam AND m.amname <> 'heap'),
                 'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
                 'of_type', CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,
-                'replica_identity', CASE CASE WHEN c.relkind <> 'f' THEN c.relreplident END
-                    WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing' WHEN 'i' THEN 'index'
+                -- Postgres has `n` for foreign tables, which have none.
+                'replica_identity', CASE CASE WHEN c.relkind = 'f' THEN 'd' ELSE c.relreplident END WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing' WHEN 'i' THEN 'index'
                     ELSE 'default' END,
                 'row_security', c.relrowsecurity, 'force_row_security', c.relforcerowsecurity))
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -168,7 +168,7 @@ impl Entity for Table {
         }]
     }
 
-    fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change {
+    fn change(&self, old: &Self, id: &Id, _sides: Sides<'_>) -> Change {
         if self.kind != old.kind
             && let Some(why) = impossible(&self.kind, &old.kind)
         {
@@ -203,7 +203,6 @@ impl Entity for Table {
                 statements.push(Self::alter(id, Pass::Misc, if new { on } else { off }));
             }
         }
-        let _ = sides;
         Change::Alter(statements)
     }
 }

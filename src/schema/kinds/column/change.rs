@@ -117,16 +117,16 @@ impl Plan<'_> {
         }
         let mut clause = format!("TYPE {}", new.data_type);
         if let Some(collation) = &new.collation {
-            clause.push_str(&format!(" COLLATE {collation}"));
+            clause.extend([" COLLATE ", collation]);
         }
         let name = self.id.ident();
         let mut note = None;
         match way(&old.data_type, &new.data_type) {
             _ if new.generated.is_some() => {}
             Way::Assignment => {}
-            Way::Explicit => clause.push_str(&format!(" USING {name}::{}", new.data_type)),
+            Way::Explicit => clause.extend([" USING ", &name, "::", &new.data_type]),
             Way::Text => {
-                clause.push_str(&format!(" USING {name}::text::{}", new.data_type));
+                clause.extend([" USING ", &name, "::text::", &new.data_type]);
                 note = Some(format!(
                     "There may be no cast from {} to {}: check that USING makes of each value what it shall be.",
                     old.data_type, new.data_type
@@ -206,7 +206,7 @@ impl NotNull {
     }
 
     /// Makes a column not null that may be null.
-    fn add(&self, id: &Id) -> Statement {
+    pub(super) fn add(&self, id: &Id) -> Statement {
         if self.is_plain() {
             return Column::alter_all(id, Pass::Attribute, "SET NOT NULL");
         }
@@ -271,6 +271,13 @@ impl Identity {
         };
         let changes = self.options.changes(&old.options);
         clauses.extend(changes.iter().filter(|clause| !moved(clause)).map(|clause| format!("SET {clause}")));
+        let bounds = |identity: &Self| own(identity, "MINVALUE") || own(identity, "MAXVALUE");
+        // A new type narrows those that are its own by itself.
+        if self.data_type == old.data_type || bounds(self) {
+            let (fit, restart) = self.options.fit(&old.options, &self.sequence);
+            statements.extend(fit);
+            clauses.extend(restart);
+        }
         if !clauses.is_empty() {
             statements.push(Column::alter_all(id, Pass::Misc, clauses.join(" ")));
         }

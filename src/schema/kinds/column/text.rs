@@ -1,8 +1,8 @@
 //! A column as `CREATE TABLE` and `ADD COLUMN` have it.
 
-use super::{Column, NotNull, is_serial, sequence_name};
+use super::{Column, NotNull, column, is_serial, sequence_name};
 use crate::schema::id::Id;
-use crate::schema::kinds::{Sides, constraint, foreign_options};
+use crate::schema::kinds::{Entity as _, Sides, constraint, foreign_options, lineage};
 use crate::schema::quote::{bracketed, ident};
 
 impl Column {
@@ -13,17 +13,15 @@ impl Column {
         }
         let mut text = format!("{} {}", id.ident(), self.data_type);
         if let Some(compression) = &self.compression {
-            text.push_str(&format!(" COMPRESSION {compression}"));
+            text.extend([" COMPRESSION ", compression]);
         }
         text.push_str(&foreign_options::with(&self.fdw_options));
         if let Some(collation) = &self.collation {
-            text.push_str(&format!(" COLLATE {collation}"));
+            text.extend([" COLLATE ", collation]);
         }
-        // Up to version 15 `CREATE TABLE … INHERITS` refuses the parent's expression, and takes it over.
-        let taken_over = sides.new.server < 16 && self.inherited && super::comes_with_table(id, sides);
-        if let Some(generated) = self.generated.as_ref().filter(|_| !taken_over) {
+        if let Some(generated) = self.generated.as_ref().filter(|_| !self.is_generated_by_parent(id, sides)) {
             let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
-            text.push_str(&format!(" GENERATED ALWAYS AS {} {kind}", bracketed(&generated.expression)));
+            text.extend([" GENERATED ALWAYS AS ", &bracketed(&generated.expression), " ", kind]);
         }
         text.push_str(&self.identity_clause(id));
         if let Some(not_null) = &self.not_null {
@@ -34,6 +32,16 @@ impl Column {
             }
         }
         text
+    }
+
+    /// Whether the parent says how it is computed, where the child must not: the table is made with `INHERITS`.
+    fn is_generated_by_parent(&self, id: &Id, sides: Sides<'_>) -> bool {
+        let table = lineage::table_of(id).path;
+        lineage::parents(sides.new, &table).any(|(it, inheritance)| {
+            inheritance.inline(it, sides).is_some()
+                && column(sides.new, &lineage::same_in(id, lineage::parent_of(it)))
+                    .is_some_and(|parent| parent.generated.is_some() && parent.generated == self.generated)
+        })
     }
 
     /// ` GENERATED ALWAYS AS IDENTITY (…)`, or nothing.

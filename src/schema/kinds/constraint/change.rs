@@ -1,8 +1,9 @@
 //! What makes one constraint of another, in place where Postgres can.
 
+use super::text::When;
 use super::{Constraint, KeyIndex, Sort, key};
 use crate::schema::id::Id;
-use crate::schema::kinds::{Change, Sides, parameters};
+use crate::schema::kinds::{Change, Sides, index as index_kind, inheritance, lineage, parameters};
 use crate::schema::quote::ident;
 use crate::schema::statement::{Pass, Statement};
 
@@ -14,28 +15,26 @@ pub(super) fn change(new: &Constraint, old: &Constraint, id: &Id, sides: Sides<'
     let mut statements = Vec::new();
     // What a parent's constraint becomes, its parts become, too.
     if !(new.is_mirror() && old.is_mirror()) {
-        if (checked.deferrable, checked.deferred, checked.unenforced)
-            != (before.deferrable, before.deferred, before.unenforced)
-        {
+        if (checked.when, checked.enforced) != (before.when, before.enforced) {
             if new.kind != Sort::ForeignKey {
                 return Change::Replace;
             }
-            let deferrable = match (checked.deferrable, checked.deferred) {
-                (false, _) => "NOT DEFERRABLE",
-                (true, false) => "DEFERRABLE INITIALLY IMMEDIATE",
-                (true, true) => "DEFERRABLE INITIALLY DEFERRED",
+            let when = match checked.when {
+                When::Always => "NOT DEFERRABLE",
+                When::Deferrable => "DEFERRABLE INITIALLY IMMEDIATE",
+                When::Deferred => "DEFERRABLE INITIALLY DEFERRED",
             };
-            let enforced = match (checked.unenforced, before.unenforced) {
-                (true, false) => " NOT ENFORCED",
-                (false, true) => " ENFORCED",
+            let enforced = match (checked.enforced, before.enforced) {
+                (false, true) => " NOT ENFORCED",
+                (true, false) => " ENFORCED",
                 _ => "",
             };
-            let clause = format!("ALTER CONSTRAINT {} {deferrable}{enforced}", id.ident());
+            let clause = format!("ALTER CONSTRAINT {} {when}{enforced}", id.ident());
             statements.push(Constraint::alter(id, Pass::Alone, clause));
         }
-        match (checked.not_valid, before.not_valid) {
-            (true, false) => return Change::Replace,
-            (false, true) => {
+        match (checked.valid, before.valid) {
+            (false, true) => return Change::Replace,
+            (true, false) => {
                 statements.push(Constraint::alter(id, Pass::Misc, format!("VALIDATE CONSTRAINT {}", id.ident())));
             }
             _ => {}
@@ -47,8 +46,8 @@ pub(super) fn change(new: &Constraint, old: &Constraint, id: &Id, sides: Sides<'
     }
     if let Some(parent) = new.parent.as_ref().filter(|_| new.index.is_some() && new.parent != old.parent) {
         let parent = Id::new(id.kind, parent.clone());
-        let table = crate::schema::kinds::lineage::table_of(id).path;
-        if crate::schema::kinds::inheritance::stays(&table, sides) && !key::goes_on(&parent, sides) {
+        let table = lineage::table_of(id).path;
+        if inheritance::stays(&table, sides) && !key::goes_on(&parent, sides) {
             statements.push(key::attach(id, &parent));
         }
     }
@@ -74,7 +73,7 @@ fn index(new: &KeyIndex, old: &KeyIndex, id: &Id, sides: Sides<'_>, statements: 
     }
     let table = id.path.get(..2).unwrap_or_default();
     let clusters = (new.clustered, old.clustered);
-    statements.extend(super::super::index::cluster(id, table, clusters, sides));
+    statements.extend(index_kind::cluster(id, table, clusters, sides));
     if new.comment != old.comment {
         statements.push(new.says(id));
     }

@@ -7,12 +7,19 @@ use crate::schema::quote::{bracketed, ident};
 use crate::schema::statement::Statement;
 
 /// When and whether a constraint is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Checked {
-    pub(super) deferrable: bool,
-    pub(super) deferred: bool,
-    pub(super) unenforced: bool,
-    pub(super) not_valid: bool,
+    pub(super) when: When,
+    pub(super) enforced: bool,
+    pub(super) valid: bool,
+}
+
+/// When it is checked, and whether a transaction can say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    Always,
+    Deferrable,
+    Deferred,
 }
 
 impl Constraint {
@@ -24,11 +31,14 @@ impl Constraint {
             text = stripped.unwrap_or(text);
             stripped.is_some()
         };
-        let not_valid = strip(" NOT VALID");
-        let unenforced = strip(" NOT ENFORCED");
-        let deferred = strip(" INITIALLY DEFERRED");
-        let deferrable = strip(" DEFERRABLE");
-        (text, Checked { deferrable, deferred, unenforced, not_valid })
+        let valid = !strip(" NOT VALID");
+        let enforced = !strip(" NOT ENFORCED");
+        let when = match (strip(" INITIALLY DEFERRED"), strip(" DEFERRABLE")) {
+            (false, false) => When::Always,
+            (false, true) => When::Deferrable,
+            (true, _) => When::Deferred,
+        };
+        (text, Checked { when, enforced, valid })
     }
 
     /// All of it, with what its index is stored in.
@@ -70,7 +80,7 @@ impl Constraint {
         }
         let (_, checked) = self.parts();
         // CREATE TABLE takes no note of NOT VALID, and what is said of an index needs the name.
-        if checked.not_valid || !self.is_bare() || (self.kind == Sort::Exclude && !self.index_options_after(id).is_empty()) {
+        if !checked.valid || !self.is_bare() || (self.kind == Sort::Exclude && !self.index_options_after(id).is_empty()) {
             return None;
         }
         let name = if self.is_named_by_postgres(id, sides) { String::new() } else { format!("CONSTRAINT {} ", id.ident()) };

@@ -79,10 +79,10 @@ impl Index {
         }
         sql.push_str(&parameters::with(&self.options));
         if let Some(space) = &self.tablespace {
-            sql.push_str(&format!(" TABLESPACE {}", ident(space)));
+            sql.extend([" TABLESPACE ", &ident(space)]);
         }
         if let Some(predicate) = &self.predicate {
-            sql.push_str(&format!(" WHERE {predicate}"));
+            sql.extend([" WHERE ", predicate]);
         }
         let mut statements = vec![match online::create_index(&sql) {
             Some(statement) if in_use => statement,
