@@ -81,7 +81,7 @@ impl Way<'_> {
             }
             // After the last one it has to be the new side; the proof says whether.
             let after = if n + 1 == parts.len() { self.new.clone() } else { scratch.catalog(without)? };
-            steps.extend(step(part.clone(), &before, &after));
+            steps.extend(step(part.clone(), &before, &after, self.manner));
             before = after;
         }
         let steps = self.with_renames(steps);
@@ -167,10 +167,12 @@ fn of(part: &Part) -> Script {
 
 /// What makes of one state the next, and back. Where the way back takes several transactions, each but the last is the way back of a
 /// migration of its own, which has no way there.
-fn step(up: Part, before: &Catalog, after: &Catalog) -> Vec<Step> {
+fn step(up: Part, before: &Catalog, after: &Catalog, manner: Manner) -> Vec<Step> {
     let found = differences(before, after);
     let step = |up, down, differences| Step { up, down, renames: Vec::new(), differences };
-    match compare(after, before) {
+    // Back as it came, where that is one step, too.
+    let as_it_came = compare_in(after, before, manner).ok().filter(|script| script.parts().len() <= 1);
+    match as_it_came.map_or_else(|| compare(after, before), Ok) {
         Err(impossible) => vec![step(Some(up), Back::Impossible(impossible), found)],
         Ok(script) => {
             let mut downs = script.parts();

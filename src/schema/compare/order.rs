@@ -7,7 +7,7 @@ use super::graph::Graph;
 use super::{facets, fold};
 use crate::schema::catalog::{Catalog, Tie};
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Inline, Sides};
+use crate::schema::kinds::{Definition, Inline, Sides};
 use crate::schema::statement::Statement;
 
 /// What is done to an object. An object that is replaced is dropped and created.
@@ -177,13 +177,17 @@ impl<'a> Planner<'a> {
         for (n, task) in self.tasks.iter().enumerate() {
             let id = task.id;
             if matches!(task.deed, Deed::Alter | Deed::Drop) {
-                for (needed, _) in self.sides.old.needs(id) {
+                for (needed, tie) in self.sides.old.needs(id) {
                     let still = self.sides.new.needs.get(id).is_some_and(|needs| needs.contains_key(needed));
                     if task.deed == Deed::Drop {
                         // Dependents go before what they need is dropped or altered. A type that is out of the way does not stand
-                        // in anything's, and goes last.
+                        // in anything's, and goes last. What goes with something else goes when that goes.
                         let altered = || self.at(needed, Deed::Alter).filter(|_| !out_of_the_way(n));
-                        if let Some(then) = self.at(needed, Deed::Drop).or_else(altered) {
+                        let free = |n: usize| tie != Tie::After || hosts[n] == n;
+                        if let Some(then) = self.at(needed, Deed::Drop).or_else(altered)
+                            && free(n)
+                            && free(then)
+                        {
                             before(n, then);
                         }
                         if let Some(first) = self.at(needed, Deed::MoveAway).filter(|_| !out_of_the_way(n)) {
@@ -266,22 +270,31 @@ impl<'a> Planner<'a> {
                         && !self.apart.contains(n)
                 })
                 .collect();
-            // What can be added later with the least to read goes first: foreign keys, constraints, defaults, and columns last.
-            for kinds in [
-                &[Kind::Constraint, Kind::DomainConstraint][..],
-                &[Kind::Default, Kind::Sequence, Kind::SequenceOwner],
-                &[Kind::Inheritance],
-                &[Kind::Column],
-            ] {
-                let some: Vec<usize> =
-                    members.iter().copied().filter(|n| kinds.contains(&self.tasks[*n].id.kind)).collect();
-                if !some.is_empty() {
-                    self.apart.extend(some);
-                    return true;
-                }
+            let least = members.iter().filter_map(|n| self.weight(*n)).min();
+            let some: Vec<usize> =
+                members.into_iter().filter(|n| least.is_some() && self.weight(*n) == least).collect();
+            if !some.is_empty() {
+                self.apart.extend(some);
+                return true;
             }
         }
         false
+    }
+
+    /// How much worse a statement reads without it, of what can be added later.
+    fn weight(&self, n: usize) -> Option<u8> {
+        let task = &self.tasks[n];
+        let side = if task.deed == Deed::Drop { self.sides.old } else { self.sides.new };
+        match task.id.kind {
+            Kind::Constraint => match side.definition(task.id) {
+                Some(Definition::Constraint(it)) if it.is_foreign_key() => Some(0),
+                _ => Some(1),
+            },
+            Kind::DomainConstraint => Some(1),
+            Kind::Default | Kind::Sequence | Kind::SequenceOwner => Some(2),
+            Kind::Column => Some(3),
+            _ => None,
+        }
     }
 
     fn write(&self, order: &[usize], hosts: &[usize]) -> Vec<Section<'a>> {

@@ -130,7 +130,8 @@ impl Column {
         let main = |it: &Self| {
             (it.data_type.clone(), it.collation.clone(), it.not_null.clone(), it.generated.clone(), it.compression.clone())
         };
-        main(self) == main(parent) && self.identity.is_some() == parent.identity.is_some()
+        // An identity is the partitioned table's alone.
+        main(self) == main(parent) && self.identity.is_none()
     }
 
     /// An `ALTER TABLE` of this column's table. What children have is left alone where that is possible at all.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, online};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
+use crate::schema::quote::literal;
 use crate::schema::read::{address, owned_by_extension, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
@@ -41,6 +42,8 @@ struct KeyIndex {
     tablespace: Option<String>,
     clustered: bool,
     replica_identity: bool,
+    /// A comment on the index and not on the constraint.
+    comment: Option<String>,
 }
 
 /// What kind of constraint it is.
@@ -56,6 +59,13 @@ enum Sort {
     ForeignKey,
     #[serde(rename = "x")]
     Exclude,
+}
+
+impl KeyIndex {
+    fn says(&self, id: &Id) -> Statement {
+        let comment = self.comment.as_ref().map_or("NULL".to_owned(), |text| literal(text));
+        Statement::new(format!("COMMENT ON INDEX {} IS {comment}", key::index_name(id)))
+    }
 }
 
 impl Constraint {
@@ -110,7 +120,15 @@ impl Constraint {
         if index.replica_identity {
             statements.push(Self::alter(id, Pass::Misc, format!("REPLICA IDENTITY USING INDEX {name}")));
         }
+        if index.comment.is_some() {
+            statements.push(index.says(id));
+        }
         statements
+    }
+
+    /// Whether it refers to another table, which may refer to its own in turn.
+    pub(in crate::schema) fn is_foreign_key(&self) -> bool {
+        self.kind == Sort::ForeignKey
     }
 
     /// Whether `CLUSTER` goes by its index.
@@ -119,7 +137,7 @@ impl Constraint {
     }
 
     fn is_bare(&self) -> bool {
-        self.index.as_ref().is_none_or(|index| !index.clustered && !index.replica_identity)
+        self.index.as_ref().is_none_or(|index| !index.clustered && !index.replica_identity && index.comment.is_none())
     }
 }
 
@@ -169,7 +187,8 @@ impl Entity for Constraint {
                 'index', CASE WHEN k.contype IN ('p', 'u', 'x') THEN (SELECT json_build_object('options',
                     coalesce((SELECT json_agg(o ORDER BY o) FROM unnest(ic.reloptions) o), '[]'::json),
                     'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = ic.reltablespace),
-                    'clustered', i.indisclustered, 'replica_identity', i.indisreplident)
+                    'clustered', i.indisclustered, 'replica_identity', i.indisreplident,
+                    'comment', obj_description(ic.oid, 'pg_class'))
                     FROM pg_class ic JOIN pg_index i ON i.indexrelid = ic.oid WHERE ic.oid = k.conindid) END))
              FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
              LEFT JOIN pg_constraint p ON p.oid = k.conparentid LEFT JOIN pg_class pc ON pc.oid = p.conrelid

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, names, parameters, online};
+use super::{Change, Definition, Entity, Inline, Sides, inheritance, lineage, names, online, parameters};
+use crate::schema::aside::Aside;
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::{ident, qualified};
@@ -22,8 +23,8 @@ pub struct Index {
     head: String,
     /// Of a partial index, what stands behind `WHERE`.
     predicate: Option<String>,
-    /// The names of its columns, which Postgres makes its name of.
-    columns: Vec<String>,
+    /// The names of its columns, which Postgres makes its name of, and which stay when a column of the table is renamed.
+    columns: Aside<Vec<String>>,
     options: Vec<String>,
     tablespace: Option<String>,
     /// Of columns that are expressions, by their number.
@@ -77,7 +78,7 @@ impl Index {
     /// The name that Postgres gives where nothing else has it.
     fn usual_name(&self) -> String {
         let table = self.table.get(1).map_or("", String::as_str);
-        names::joined(table, &names::columns(&self.columns), "idx")
+        names::joined(table, &names::columns(&self.columns.0), "idx")
     }
 
     /// Whether nothing has to be said of it that `CREATE INDEX` does not say.

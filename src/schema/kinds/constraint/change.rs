@@ -75,6 +75,9 @@ fn index(new: &KeyIndex, old: &KeyIndex, id: &Id, sides: Sides<'_>, statements: 
     let table = id.path.get(..2).unwrap_or_default();
     let clusters = (new.clustered, old.clustered);
     statements.extend(super::super::index::cluster(id, table, clusters, sides));
+    if new.comment != old.comment {
+        statements.push(new.says(id));
+    }
     if new.replica_identity && !old.replica_identity {
         let clause = format!("REPLICA IDENTITY USING INDEX {}", id.ident());
         statements.push(Constraint::alter(id, Pass::Misc, clause));

@@ -52,14 +52,11 @@ impl Constraint {
         format!("{}{}", parameters::with(&index.options), space.unwrap_or_default())
     }
 
-    /// For an exclusion constraint, which has these in the middle of its text.
+    /// For an exclusion constraint, whose text has the parameters, but not this.
     pub(super) fn index_options_after(&self, id: &Id) -> Vec<Statement> {
         let Some(index) = self.index.as_ref().filter(|_| self.kind == Sort::Exclude) else { return Vec::new() };
         let name = super::key::index_name(id);
         let mut statements = Vec::new();
-        if !index.options.is_empty() {
-            statements.push(Statement::new(format!("ALTER INDEX {name} SET ({})", parameters::list(&index.options))));
-        }
         if let Some(space) = &index.tablespace {
             statements.push(Statement::new(format!("ALTER INDEX {name} SET TABLESPACE {}", ident(space))));
         }

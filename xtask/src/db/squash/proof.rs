@@ -22,7 +22,7 @@ use crate::terminal::say;
 /// Makes the baseline of these migrations, and proves it.
 pub(super) fn prove(
     context: &Context,
-    bench: &Bench,
+    bench: &Bench<'_>,
     inspection: &Inspection,
     id: &str,
     squashed: &[Migration],
