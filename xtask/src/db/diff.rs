@@ -38,8 +38,8 @@ Examples:
 
 Exit codes:
   0  done; without --from and --to: no drift
-  1  with --exit-code: the two differ. Without --from and --to: there is drift. Or there is no way from
-     the one schema to the other, or the proof does not hold";
+  1  there is drift; with --exit-code, the two differ; there is no way from one to the other;
+     or the proof does not hold";
 
 /// Compare two schemas, or look for drift
 #[derive(Debug, clap::Args)]
