@@ -73,7 +73,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             },
         )?,
         Format::Text if args.sql && !found.is_empty() => {
-            let text = |found: Result<&Script, &Vec<Impossible>>| found.map_or_else(|found| no_way(found), Script::to_sql);
+            let text =
+                |found: Result<&Script, &Vec<Impossible>>| found.map_or_else(|found| no_way(found), Script::to_sql);
             print(format_args!(
                 "-- What makes {database} what its migrations make. Only one of the two directions can be meant.\n\n{}\
                  -- What makes of the migrations' schema what {database} has: for a new migration.\n\n{}",
