@@ -76,7 +76,9 @@ fn write(node: &Node<'_>, depth: usize, out: &mut String) {
         // What is in a new table is new with it.
         let whole = matches!(child.own.map(|difference| &difference.how), Some(How::Added | How::Removed));
         if let Some(Difference { how: How::Changed(fields), .. }) = child.own {
-            fields.iter().for_each(|field| write_field(field, &format!("{indent}    "), out));
+            for field in fields {
+                write_field(field, &format!("{indent}    "), out);
+            }
         }
         if !whole || *kind == Kind::Schema {
             write(child, depth + 1, out);

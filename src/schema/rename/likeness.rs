@@ -121,7 +121,7 @@ fn type_of(catalog: &Catalog, column: &Id) -> String {
 /// How much of both sets is in both, of 1000.
 fn share<T: Ord>(a: &BTreeSet<T>, b: &BTreeSet<T>) -> usize {
     let all = a.union(b).count();
-    if all == 0 { 0 } else { 1000 * a.intersection(b).count() / all }
+    (1000 * a.intersection(b).count()).checked_div(all).unwrap_or(0)
 }
 
 /// How alike two names are, by the pairs of letters that they have, of 1000.

@@ -128,7 +128,7 @@ fn divide(text: &str) -> Option<(Path, Vec<String>)> {
             }
             '.' => names.push(String::new()),
             ':' if before.is_none() => {
-                before = Some((std::mem::replace(&mut names, vec![String::new()]), arguments.take()))
+                before = Some((std::mem::replace(&mut names, vec![String::new()]), arguments.take()));
             }
             // As in SQL, what is not quoted has no capitals; but a person copies a value of an enum as it is.
             _ => name.push(character),

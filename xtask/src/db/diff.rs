@@ -10,7 +10,7 @@ use stairwell::schema::{Catalog, Difference, Proof, Script, compare, differences
 use crate::context::Context;
 use crate::failure::{Code, Failure};
 use crate::json;
-use crate::options::Format;
+use crate::options::{Format, Output};
 use crate::schema::side::{Given, Read, Side};
 use crate::schema::{Bench, impossible, same_version, without};
 use crate::terminal::{print, say};
@@ -38,8 +38,8 @@ Examples:
 
 Exit codes:
   0  done; without --from and --to: no drift
-  1  with --exit-code: the two differ. Without --from and --to: there is drift. Or there is no way from
-     the one schema to the other, or the proof does not hold";
+  1  there is drift; with --exit-code, the two differ; there is no way from one to the other;
+     or the proof does not hold";
 
 /// Compare two schemas, or look for drift
 #[derive(Debug, clap::Args)]
@@ -57,21 +57,14 @@ pub(crate) struct Args {
     /// Print SQL, which --from and --to do anyway
     #[arg(long, conflicts_with = "json")]
     sql: bool,
-    /// Print JSON for programs instead, in the shape that docs/json.md describes
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
     /// End with 1 if the two differ, as drift does anyway
     #[arg(long)]
     exit_code: bool,
     /// Print the SQL even if the proof does not hold, with what differs as a comment
     #[arg(long)]
     force: bool,
-}
-
-impl Args {
-    fn format(&self) -> Format {
-        if self.json { Format::Json } else { Format::Text }
-    }
 }
 
 /// What is printed as JSON.
@@ -177,16 +170,15 @@ fn prove(bench: &Bench<'_>, old: &mut Read, new: &Catalog) -> Result<Proven, Fai
         return Ok(Proven { old: aligned, script, flaw: None });
     }
     let is_copy = old.scratch.is_none();
-    let mut scratch = match old.scratch.take() {
-        Some(scratch) => scratch,
-        None => {
-            let mut scratch = workshop.scratch()?;
-            if let Err(failed) = proof.fill(&mut scratch, &old.catalog)? {
-                let flaw = Flaw(format!("the first schema cannot be made again in a scratch database: {failed}"));
-                return Ok(Proven { old: aligned, script, flaw: Some(flaw) });
-            }
-            scratch
+    let mut scratch = if let Some(scratch) = old.scratch.take() {
+        scratch
+    } else {
+        let mut scratch = workshop.scratch()?;
+        if let Err(failed) = proof.fill(&mut scratch, &old.catalog)? {
+            let flaw = Flaw(format!("the first schema cannot be made again in a scratch database: {failed}"));
+            return Ok(Proven { old: aligned, script, flaw: Some(flaw) });
         }
+        scratch
     };
     let Err(flaw) = proof.prove(&mut scratch, (&aligned, new), &script, None)? else {
         return Ok(Proven { old: aligned, script, flaw: None });
@@ -213,7 +205,7 @@ fn end(
     script: &Script,
     flaw: Option<&Flaw>,
 ) -> Result<(), Failure> {
-    match args.format() {
+    match args.output.format() {
         Format::Json => json::print(
             "diff",
             &Document {

@@ -53,8 +53,8 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 struct Auto {
     /// Write what is missing between the migrations and the desired state, and prove it
-    #[arg(long)]
-    auto: bool,
+    #[arg(long = "auto", id = "auto")]
+    asked: bool,
     /// With --auto: what is not dropped and made, but has a new name: `users:accounts`, `public.users.phone:mobile` (a column,
     /// constraint, trigger, …), `mood.ok:fine` (a value of an enum). May be given several times; in a terminal it is asked about
     #[arg(long, value_name = "OLD:NEW", requires = "auto")]
@@ -131,15 +131,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|error| {
         Failure::new(Code::Files, format!("cannot create the folder `{}`: {error}", folder.display()))
     })?;
-    let steps = match args.auto.auto {
-        true => match auto::steps(context, &args.auto, context.inspect()?)? {
-            Some(steps) => Some(steps),
-            None => {
-                say("nothing to write: the migrations make what is desired");
-                return Ok(());
-            }
-        },
-        false => None,
+    let steps = if args.auto.asked {
+        let Some(steps) = auto::steps(context, &args.auto, context.inspect()?)? else {
+            say("nothing to write: the migrations make what is desired");
+            return Ok(());
+        };
+        Some(steps)
+    } else {
+        None
     };
     // Two at once would choose one version. Where a folder cannot be locked, the worst is a duplicate that the build names.
     let _alone = lock(folder);

@@ -39,7 +39,7 @@ impl FromStr for Given {
 /// A side that can be read.
 pub(crate) enum Side {
     /// A database as it is.
-    Database(Database),
+    Database(Box<Database>),
     /// What files make; how a person calls them.
     Sql(String, Vec<Source>),
     /// What migrations make, all or up to one.
@@ -65,7 +65,9 @@ impl Side {
     /// Of what a person named.
     pub(crate) fn of(context: &Context, given: &Given) -> Result<Self, Failure> {
         Ok(match given {
-            Given::Url(url) => Self::Database(Database::parse(url)?.with_defaults(|name| std::env::var(name).ok())?),
+            Given::Url(url) => {
+                Self::Database(Box::new(Database::parse(url)?.with_defaults(|name| std::env::var(name).ok())?))
+            }
             Given::Path(path) => Self::Sql(path.display().to_string(), Source::read(path)?),
             Given::Migrations => {
                 let inspection = context.inspect()?;

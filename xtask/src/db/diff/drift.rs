@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use stairwell::postgres::Database;
-use stairwell::schema::{Difference, Proof, compare, differences, tree};
+use stairwell::schema::{Difference, Impossible, Proof, Script, compare, differences, tree};
 
 use super::{Args, Way, way};
 use crate::context::Context;
@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         Some(_) => Bench::beside(context, &database),
         None => Bench::of(context),
     };
-    let (made, live) = (made.read(&bench)?.catalog, Side::Database(database.clone()).read(&bench)?.catalog);
+    let (made, live) = (made.read(&bench)?.catalog, Side::Database(Box::new(database.clone())).read(&bench)?.catalog);
     same_version(&made, &live)?;
     let without = without();
     let made = if made.objects == live.objects {
@@ -60,7 +60,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     };
     let found = differences(&made, &live);
     let (back, forth) = (compare(&live, &made), compare(&made, &live));
-    match args.format() {
+    match args.output.format() {
         Format::Json => json::print(
             "diff",
             &Document {
@@ -73,15 +73,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             },
         )?,
         Format::Text if args.sql && !found.is_empty() => {
-            let text = |found: Result<&stairwell::schema::Script, &Vec<stairwell::schema::Impossible>>| match found {
-                Ok(script) => script.to_sql(),
-                Err(found) => {
-                    let lines = found
-                        .iter()
-                        .flat_map(|it| format!("no way: {it}").lines().map(str::to_owned).collect::<Vec<_>>());
-                    lines.map(|line| format!("-- {line}\n")).collect::<String>() + "\n"
-                }
-            };
+            let text =
+                |found: Result<&Script, &Vec<Impossible>>| found.map_or_else(|found| no_way(found), Script::to_sql);
             print(format_args!(
                 "-- What makes {database} what its migrations make. Only one of the two directions can be meant.\n\n{}\
                  -- What makes of the migrations' schema what {database} has: for a new migration.\n\n{}",
@@ -103,4 +96,10 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             "{database} has drifted from its migrations: {objects} (+ only the database has it, - only the migrations)"
         ),
     ))
+}
+
+/// What cannot be done, as a comment.
+fn no_way(found: &[Impossible]) -> String {
+    let lines = found.iter().map(|it| format!("no way: {it}")).collect::<Vec<_>>().join("\n");
+    lines.lines().fold(String::new(), |text, line| text + "-- " + line + "\n") + "\n"
 }

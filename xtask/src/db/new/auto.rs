@@ -97,7 +97,7 @@ impl Work<'_> {
             let Some(rename) = open.next() else { return Ok(()) };
             match guard::ask(&format!("Rename {rename}? [y/N]")) {
                 Answer::Said(answer) if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") => {
-                    self.rename(rename)?
+                    self.rename(rename)?;
                 }
                 Answer::Said(_) => declined.push(rename),
                 Answer::NobodyToAsk(_) => {

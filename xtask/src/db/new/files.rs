@@ -118,7 +118,7 @@ fn summary(step: &Step) -> String {
     let more = all.len().saturating_sub(NAMED);
     let mut line = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     if more > 0 {
-        line.push_str(&format!(", and {more} more"));
+        line = format!("{line}, and {more} more");
     }
     if line.is_empty() {
         line.push_str(if step.up.is_some() { "changes details" } else { "does nothing by itself" });
