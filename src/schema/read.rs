@@ -1,6 +1,7 @@
 //! Reading a catalog: one message of a few set-based statements, all of one snapshot, and then no more of the server.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
 
 use serde::Deserialize;
 
@@ -127,9 +128,10 @@ impl Catalog {
              SET LOCAL jit = off; SET LOCAL default_toast_compression = 'pglz';\n",
         );
         for (index, (_, query)) in kinds.iter().enumerate() {
-            message.push_str(&format!("SELECT {index}, q.* FROM ({query}) q;\n"));
+            let _ = writeln!(message, "SELECT {index}, q.* FROM ({query}) q;");
         }
-        message.push_str(&format!(
+        let _ = write!(
+            message,
             "SELECT 'role', oid, rolname, rolname = current_user FROM pg_roles;
              SELECT 'comment', classoid, objoid, objsubid, description FROM pg_description WHERE objoid >= {FIRST_NORMAL_OID}
                  OR classoid = 'pg_namespace'::regclass;
@@ -139,7 +141,7 @@ impl Catalog {
              SELECT 'need', classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype FROM pg_depend
                  WHERE objid >= {FIRST_NORMAL_OID};
              COMMIT"
-        ));
+        );
         let rows = match session.ask(&message) {
             (rows, Ok(())) => rows,
             (_, Err(failed)) => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::Impossible;
 use crate::schema::catalog::{Object, Tie};
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Change, Sides};
+use crate::schema::kinds::{Change, Definition, Sides};
 use crate::schema::statement::Statement;
 
 /// What becomes of an object.
@@ -83,7 +83,7 @@ impl Decision<'_> {
 
     /// Drops it and makes it again, if it holds no data.
     fn replace(&mut self, id: &Id) {
-        let generated = || self.sides.old.definition(id).is_some_and(|it| it.is_derived());
+        let generated = || self.sides.old.definition(id).is_some_and(Definition::is_derived);
         match id.kind {
             Kind::Table | Kind::Sequence | Kind::Schema => self.impossible.push(Impossible {
                 id: id.clone(),

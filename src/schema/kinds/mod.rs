@@ -30,13 +30,16 @@ pub(crate) struct Sides<'a> {
     pub(crate) manner: Manner,
 }
 
+/// Which dependent kinds have to go while an object is changed in place.
+pub(crate) type Disturbs = fn(Kind) -> bool;
+
 /// How an object becomes what it shall be.
 #[derive(Debug)]
 pub(crate) enum Change {
     /// By these, in place. Nothing that depends on it stands in their way.
     Alter(Vec<Statement>),
     /// By these, in place; but those dependent objects of which the function says so have to be dropped before and made again after.
-    Disturb(Vec<Statement>, fn(Kind) -> bool),
+    Disturb(Vec<Statement>, Disturbs),
     /// It is dropped and made again, and with it all that depends on it. Never for what holds data.
     Replace,
     /// A type: the old one is renamed out of the way, the columns that have it take the new one, and then the old one is dropped.
@@ -123,7 +126,7 @@ pub(crate) trait Entity: Serialize + DeserializeOwned {
 
     /// For a column whose type is swapped: what gives it the new type of the same name (nothing where it comes with a parent's), and
     /// which dependents that disturbs.
-    fn retype(&self, _id: &Id, _sides: Sides<'_>) -> Option<(Option<Statement>, fn(Kind) -> bool)> {
+    fn retype(&self, _id: &Id, _sides: Sides<'_>) -> Option<(Option<Statement>, Disturbs)> {
         None
     }
 
@@ -219,7 +222,7 @@ macro_rules! definitions {
                 match self { $(Self::$kind(it) => it.move_away(id),)* }
             }
 
-            pub(crate) fn retype(&self, id: &Id, sides: Sides<'_>) -> Option<(Option<Statement>, fn(Kind) -> bool)> {
+            pub(crate) fn retype(&self, id: &Id, sides: Sides<'_>) -> Option<(Option<Statement>, Disturbs)> {
                 match self { $(Self::$kind(it) => it.retype(id, sides),)* }
             }
 

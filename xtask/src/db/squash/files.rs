@@ -239,7 +239,7 @@ mod tests {
         squash(folder.path());
         let after = stairwell::inspect(folder.path()).unwrap();
         assert_eq!(after.findings, []);
-        assert_eq!(after.set().baseline().map(|it| it.id()), Some("2_baseline"));
+        assert_eq!(after.set().baseline().map(stairwell::migration::Migration::id), Some("2_baseline"));
         assert_eq!(after.set().migrations().len(), 2);
         assert!(Unfinished::look(folder.path()).is_none(), "and nothing is left to do");
     }

@@ -39,9 +39,12 @@ fn reach(table: u32, direct: &BTreeMap<u32, BTreeSet<u32>>) -> BTreeSet<u32> {
 mod tests {
     use super::*;
 
+    /// Tables, who refers to whom, and the groups that this gives.
+    type Row = (&'static [u32], &'static [(u32, u32)], &'static [&'static [u32]]);
+
     #[test]
     fn what_is_referred_to_comes_first_and_a_circle_is_one_group() {
-        let table: &[(&[u32], &[(u32, u32)], &[&[u32]])] = &[
+        let table: &[Row] = &[
             (&[], &[], &[]),
             (&[1, 2, 3], &[], &[&[1], &[2], &[3]]),
             (&[1, 2, 3], &[(1, 2), (2, 3)], &[&[3], &[2], &[1]]),
