@@ -62,8 +62,8 @@ fn large(server: &Server, bin: &Path, rounds: usize, table: &mut Table) -> Resul
         let database = Database::parse(&server.create(name)?)?;
         let mut sql = String::new();
         for n in 0..TABLES {
-            let columns: String = (1..10).map(|c| format!(", c{c} text NOT NULL DEFAULT ''")).collect();
-            write!(sql, "CREATE TABLE t{n} (id bigint PRIMARY KEY{columns}); CREATE INDEX ON t{n} (c1);")?;
+            let columns: Vec<String> = (1..10).map(|c| format!(", c{c} text NOT NULL DEFAULT ''")).collect();
+            write!(sql, "CREATE TABLE t{n} (id bigint PRIMARY KEY{}); CREATE INDEX ON t{n} (c1);", columns.concat())?;
             if n > 0 {
                 write!(sql, "ALTER TABLE t{n} ADD FOREIGN KEY (id) REFERENCES t{} (id);", n - 1)?;
             }

@@ -17,7 +17,8 @@ fn after_squash(before: &MigrationSet, number: u64) -> MigrationSet {
 fn named(before: &MigrationSet, number: u64, name: &str) -> MigrationSet {
     let (squashed, rest) =
         before.migrations().split_at(before.migrations().partition_point(|m| m.version.get() <= number));
-    let directives: String = histories(squashed).iter().map(|s| format!("-- stairwell: squashes {s}\n")).collect();
+    let lines: Vec<String> = histories(squashed).iter().map(|s| format!("-- stairwell: squashes {s}\n")).collect();
+    let directives = lines.concat();
     let mut files = vec![
         (format!("{number}_{name}.up.sql"), format!("{directives}create table all_up_to_{number} ();")),
         (format!("{number}_{name}.down.sql"), format!("drop table all_up_to_{number};")),
@@ -32,6 +33,9 @@ fn up(set: &MigrationSet, history: &History) -> Result<Vec<u64>, PlanError> {
     Plan::up(set, history, Target::Head, OutOfOrder::Refuse).map(|plan| versions(&plan))
 }
 
+/// What it is called, what the ledger has, and what comes of it: pending versions, or the rules of the findings.
+type Row<'a> = (&'a str, History, Result<&'a [u64], &'a [Rule]>);
+
 #[test]
 fn a_ledger_is_past_a_baseline_in_its_middle_or_before_it() {
     let old = set(1..=6);
@@ -40,7 +44,7 @@ fn a_ledger_is_past_a_baseline_in_its_middle_or_before_it() {
         row.checksum = Checksum::of("other");
         row.fingerprint = Checksum::of("other");
     };
-    let table: Vec<(&str, History, Result<&[u64], &[Rule]>)> = vec![
+    let table: Vec<Row> = vec![
         ("empty", History::default(), Ok(&[4, 5, 6])),
         ("all that was squashed", history(&old, 1..=4), Ok(&[5, 6])),
         ("and newer ones", history(&old, 1..=5), Ok(&[6])),

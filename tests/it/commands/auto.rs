@@ -34,7 +34,7 @@ fn written(case: &Case) -> String {
     versions.dedup();
     let mut all = String::new();
     for name in names {
-        all.push_str(&format!("==> {name} <==\n{}\n", std::fs::read_to_string(folder.join(&name)).unwrap()));
+        all.extend(["==> ", &name, " <==\n", &std::fs::read_to_string(folder.join(&name)).unwrap(), "\n"]);
     }
     versions.iter().enumerate().fold(all, |all, (n, version)| all.replace(version, &format!("<version {}>", n + 1)))
 }

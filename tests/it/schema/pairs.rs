@@ -24,7 +24,7 @@ fn a_script_between_two_schemas_of_others_gives_the_one_and_back_the_other() -> 
     let database = TestDatabase::new()?;
     let server: u32 = database.ask("SHOW server_version_num").parse().map_or(0, |n: u32| n / 10_000);
     if server != 15 {
-        return Err(Skip(format!("the pairs load on PostgreSQL 15, and this is {server}")).into());
+        return Err(Skip(format!("the pairs load on PostgreSQL 15, and this is {server}")));
     }
     let workshop = Workshop::open(database.database(), MissingRoles::Create).unwrap();
     let cases = fs::read_to_string(corpus.join("good_cases.txt")).unwrap();
@@ -44,7 +44,9 @@ fn a_script_between_two_schemas_of_others_gives_the_one_and_back_the_other() -> 
         }
     }
     eprintln!("{held} pairs hold, {} are refused", refused.len());
-    refused.iter().for_each(|case| eprintln!("refused: {case}"));
+    for case in &refused {
+        eprintln!("refused: {case}");
+    }
     assert!(broken.is_empty(), "{} pairs are broken:\n{}", broken.len(), broken.join("\n\n"));
     let surprising: Vec<&String> =
         refused.iter().filter(|case| !NO_WAY.iter().any(|(word, _)| case.contains(word))).collect();
