@@ -64,6 +64,8 @@ pub enum Kind {
     PublicationMember,
     Subscription,
     DefaultPrivileges,
+    /// On what is Postgres' own or an extension's.
+    BuiltinPrivileges,
 }
 
 impl Kind {
@@ -117,6 +119,7 @@ impl Kind {
             Self::PublicationMember => "publication member",
             Self::Subscription => "subscription",
             Self::DefaultPrivileges => "default privileges",
+            Self::BuiltinPrivileges => "privileges on",
         }
     }
 }

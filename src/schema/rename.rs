@@ -124,6 +124,7 @@ fn has_rename(kind: Kind) -> bool {
         Kind::Cast
             | Kind::Default
             | Kind::DefaultPrivileges
+            | Kind::BuiltinPrivileges
             | Kind::Extension
             | Kind::Inheritance
             | Kind::Operator

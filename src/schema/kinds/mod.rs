@@ -237,6 +237,7 @@ definitions! {
     access_method::AccessMethod,
     aggregate::Aggregate,
     base_type::BaseType,
+    builtin_privileges::BuiltinPrivileges,
     cast::Cast,
     collation::Collation,
     column::Column,

@@ -53,7 +53,8 @@ enum ReplicaIdentity {
 }
 
 impl Table {
-    fn is_foreign(&self) -> bool {
+    /// Whether its rows are elsewhere.
+    pub(super) fn is_foreign(&self) -> bool {
         matches!(self.kind, Shape::Foreign { .. })
     }
 

@@ -70,6 +70,11 @@ impl Plan<'_> {
         self.parents.is_some_and(|(old, new)| of(old) != of(new) && of(new) == of(self.new))
     }
 
+    fn is_foreign(&self) -> bool {
+        let table = lineage::table_of(self.id);
+        matches!(self.sides.new.definition(&table), Some(Definition::Table(table)) if table.is_foreign())
+    }
+
     fn alter(&self, pass: Pass, clause: impl AsRef<str>) -> Statement {
         Column::alter(self.id, self.sides, pass, clause)
     }
@@ -122,7 +127,8 @@ impl Plan<'_> {
         let name = self.id.ident();
         let mut note = None;
         match way(&old.data_type, &new.data_type) {
-            _ if new.generated.is_some() => {}
+            // What is elsewhere is not rewritten, and Postgres takes no USING for it.
+            _ if new.generated.is_some() || self.is_foreign() => {}
             Way::Assignment => {}
             Way::Explicit => clause.extend([" USING ", &name, "::", &new.data_type]),
             Way::Text => {
