@@ -18,6 +18,7 @@ use crate::schema::quote::qualified;
 use crate::schema::read::{address, grants, owned_by_extension, part, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
+pub(super) use cast::base;
 pub(super) use numbers::{instead_of_drop, take_from_identity};
 pub(super) use serial::is_serial;
 
@@ -106,6 +107,11 @@ fn column<'a>(catalog: &'a Catalog, id: &Id) -> Option<&'a Column> {
 }
 
 impl Column {
+    /// Its type, as `format_type` has it.
+    pub(super) fn data_type(&self) -> &str {
+        &self.data_type
+    }
+
     /// Whether a parent that stays the parent brings it, changes it and takes it away.
     pub(super) fn follows_parent(&self, id: &Id, sides: Sides<'_>) -> bool {
         self.is_mirror() && stays_under_parent(id, sides)

@@ -19,6 +19,24 @@ impl Default {
     pub(super) fn expression(&self) -> &str {
         &self.expression
     }
+
+    /// As a person writes it: `''` where Postgres prints `''::text` for a column of that type.
+    fn written(&self, id: &Id, sides: Sides<'_>) -> &str {
+        match sides.new.definition(&column_of(id)) {
+            Some(Definition::Column(column)) => without_cast(&self.expression, &column::base(column.data_type())),
+            _ => &self.expression,
+        }
+    }
+}
+
+/// A string constant without a cast to this type, if it is no more than that. The names of users' types stay: a value that was just added to
+/// an enum is found by it.
+fn without_cast<'a>(expression: &'a str, data_type: &str) -> &'a str {
+    let constant = expression.strip_suffix(data_type).and_then(|rest| rest.strip_suffix("::"));
+    let is_constant = |text: &str| {
+        text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).is_some_and(|inner| !inner.replace("''", "").contains('\''))
+    };
+    constant.filter(|text| !data_type.contains('.') && is_constant(text)).unwrap_or(expression)
 }
 
 /// The default of this id.
@@ -87,7 +105,7 @@ impl Entity for Default {
     }
 
     fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
-        statements(id, sides, Pass::AddConstraint, &format!("SET DEFAULT {}", self.expression))
+        statements(id, sides, Pass::AddConstraint, &format!("SET DEFAULT {}", self.written(id, sides)))
     }
 
     fn inline(&self, id: &Id, sides: Sides<'_>) -> Option<Inline> {
@@ -105,10 +123,10 @@ impl Entity for Default {
                     .any(|(it, _)| expression(sides.new, &lineage::same_in(id, lineage::parent_of(it))) == Some(&self.expression));
                 same.then_some(Inline::Implied { host })
             }
-            Some(_) => Some(Inline::Suffix { column, text: format!("DEFAULT {}", self.expression) }),
+            Some(_) => Some(Inline::Suffix { column, text: format!("DEFAULT {}", self.written(id, sides)) }),
             None if definition.follows_parent(&column, sides) => None,
             // Children that have the column already have their own default.
-            None if goes_on(id, sides) => Some(Inline::Suffix { column, text: format!("DEFAULT {}", self.expression) }),
+            None if goes_on(id, sides) => Some(Inline::Suffix { column, text: format!("DEFAULT {}", self.written(id, sides)) }),
             None => None,
         }
     }
@@ -119,6 +137,28 @@ impl Entity for Default {
     }
 
     fn change(&self, _old: &Self, id: &Id, sides: Sides<'_>) -> Change {
-        Change::Alter(statements(id, sides, Pass::AddConstraint, &format!("SET DEFAULT {}", self.expression)))
+        Change::Alter(statements(id, sides, Pass::AddConstraint, &format!("SET DEFAULT {}", self.written(id, sides))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_loses_the_cast_that_its_column_makes() {
+        let table = [
+            ("''::text", "text", "''"),
+            ("'it''s'::character varying", "character varying", "'it''s'"),
+            ("'{}'::text[]", "text", "'{}'::text[]"),
+            ("'a'::text", "jsonb", "'a'::text"),
+            ("('a'::text || 'b'::text)", "text", "('a'::text || 'b'::text)"),
+            ("'a'::text || 'b'::text", "text", "'a'::text || 'b'::text"),
+            ("'ok'::public.mood", "public.mood", "'ok'::public.mood"),
+            ("now()", "text", "now()"),
+        ];
+        for (expression, data_type, written) in table {
+            assert_eq!(without_cast(expression, data_type), written);
+        }
     }
 }

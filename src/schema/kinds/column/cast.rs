@@ -108,7 +108,7 @@ fn precision(name: &str) -> Vec<i64> {
 }
 
 /// The type without its modifier, and of an array, that of what is in it.
-pub(super) fn base(name: &str) -> String {
+pub(in crate::schema::kinds) fn base(name: &str) -> String {
     let name = name.trim_end_matches("[]");
     match (name.split_once('('), name.split_once(')')) {
         (Some((before, _)), Some((_, after))) if !name.contains('"') => format!("{before}{after}"),

@@ -77,6 +77,11 @@ impl Index {
             let table = qualified(&self.table);
             sql = sql.replacen(&format!(" ON ONLY {table} "), &format!(" ON {table} "), 1);
         }
+        // The method that it is anyway.
+        for only in ["", "ONLY "] {
+            let on = format!(" ON {only}{} ", qualified(&self.table));
+            sql = sql.replacen(&format!("{on}USING btree ("), &format!("{on}("), 1);
+        }
         sql.push_str(&parameters::with(&self.options));
         if let Some(space) = &self.tablespace {
             sql.extend([" TABLESPACE ", &ident(space)]);
