@@ -3,6 +3,7 @@
 //! On random schemas: `PROPTEST_CASES=2000 cargo test --test it -- schema::random` runs more than the usual 50. On the pairs of schemas
 //! that other projects test themselves with: `PAIRS=1 cargo test --test it -- schema::pairs` takes each, and not every 40th.
 
+mod cases;
 mod pairs;
 mod random;
 
@@ -45,6 +46,7 @@ fn law(workshop: &Workshop, old: &Catalog, new: &Catalog) -> Result<Verdict, Str
 
 /// All trials of these modules.
 pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
+    cases::add(trials);
     pairs::add(trials);
     random::add(trials);
 }

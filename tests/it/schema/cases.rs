@@ -1,0 +1,90 @@
+//! Small pairs of schemas, each for something that once went wrong or that no other project's pairs have.
+
+use stairwell::schema::{Catalog, Leg, Manner, MissingRoles, Proof, Source, Without, Workshop, compare_in};
+
+use super::{Verdict, law};
+use crate::harness::Outcome;
+use crate::harness::database::TestDatabase;
+
+crate::trials!(
+    what_is_granted_on_objects_of_postgres_itself_is_compared,
+    a_column_of_a_foreign_table_gets_another_type_without_a_using,
+    a_default_may_use_a_value_that_its_enum_gets_by_the_same_change,
+    a_table_that_becomes_partitioned_is_refused_in_words,
+    a_table_in_use_is_changed_without_reading_its_rows_under_a_lock,
+);
+
+fn workshop() -> Result<Workshop, crate::harness::Skip> {
+    Ok(Workshop::open(TestDatabase::new()?.database(), MissingRoles::Refuse).unwrap())
+}
+
+fn catalog(workshop: &Workshop, sql: &str) -> Catalog {
+    let mut scratch = workshop.scratch().unwrap();
+    scratch.load(&[Source::new("schema.sql", sql).unwrap()]).unwrap();
+    scratch.catalog(&Without::default()).unwrap()
+}
+
+/// That the law holds both ways, and that there was something to do.
+fn holds(old: &str, new: &str) -> Outcome {
+    let workshop = workshop()?;
+    let (old, new) = (catalog(&workshop, old), catalog(&workshop, new));
+    assert_ne!(old.objects, new.objects);
+    assert_eq!(law(&workshop, &old, &new), Ok(Verdict::Holds));
+    assert_eq!(law(&workshop, &new, &old), Ok(Verdict::Holds));
+    Ok(())
+}
+
+fn what_is_granted_on_objects_of_postgres_itself_is_compared() -> Outcome {
+    holds(
+        "REVOKE EXECUTE ON FUNCTION pg_sleep(float8) FROM PUBLIC; GRANT EXECUTE ON FUNCTION pg_sleep(float8) TO PUBLIC",
+        "REVOKE EXECUTE ON FUNCTION pg_sleep(float8) FROM PUBLIC; REVOKE USAGE ON LANGUAGE sql FROM PUBLIC;
+         REVOKE SELECT ON pg_proc FROM PUBLIC; GRANT SELECT (oid, proname) ON pg_proc TO PUBLIC",
+    )
+}
+
+fn a_column_of_a_foreign_table_gets_another_type_without_a_using() -> Outcome {
+    let server = "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;";
+    holds(
+        &format!("{server} CREATE FOREIGN TABLE f (a text OPTIONS (n '1')) SERVER s"),
+        &format!("{server} CREATE FOREIGN TABLE f (a integer OPTIONS (n '2')) SERVER s"),
+    )
+}
+
+fn a_default_may_use_a_value_that_its_enum_gets_by_the_same_change() -> Outcome {
+    holds(
+        "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (m mood DEFAULT 'sad')",
+        "CREATE TYPE mood AS ENUM ('sad', 'fine'); CREATE TABLE t (m mood DEFAULT 'fine')",
+    )
+}
+
+fn a_table_that_becomes_partitioned_is_refused_in_words() -> Outcome {
+    let workshop = workshop()?;
+    let old = catalog(&workshop, "CREATE TABLE t (a integer)");
+    let new = catalog(&workshop, "CREATE TABLE t (a integer) PARTITION BY LIST (a)");
+    let Ok(Verdict::Refused(why)) = law(&workshop, &old, &new) else { panic!("it is not refused") };
+    assert!(why.contains("a table cannot become partitioned in place") && why.contains("= help:"), "{why}");
+    Ok(())
+}
+
+fn a_table_in_use_is_changed_without_reading_its_rows_under_a_lock() -> Outcome {
+    let workshop = workshop()?;
+    let old = catalog(
+        &workshop,
+        "CREATE TABLE parent (id integer PRIMARY KEY); CREATE TABLE t (a integer, b text); CREATE INDEX gone ON t (b)",
+    );
+    let new = catalog(
+        &workshop,
+        "CREATE TABLE parent (id integer PRIMARY KEY);
+         CREATE TABLE t (a integer NOT NULL REFERENCES parent, b text CHECK (b <> '') UNIQUE, c integer REFERENCES parent);
+         CREATE INDEX come ON t (a); COMMENT ON INDEX come IS 'new'",
+    );
+    let script = compare_in(&old, &new, Manner::Online).unwrap();
+    insta::assert_snapshot!("online", script.to_sql());
+    let without = Without::default();
+    let proof = Proof::new(&workshop, &without);
+    let mut scratch = workshop.scratch().unwrap();
+    proof.fill(&mut scratch, &old).unwrap().unwrap();
+    scratch.run(&script).unwrap().unwrap();
+    assert_eq!(proof.check(&mut scratch, Leg::Up, &new).unwrap(), None);
+    Ok(())
+}
