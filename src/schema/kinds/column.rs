@@ -262,7 +262,7 @@ impl Entity for Column {
                 'storage', a.attstorage, 'type_storage', t.typstorage,
                 'compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
                 'statistics', CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END,
-                'options', coalesce((SELECT json_agg(o ORDER BY o) FROM unnest(a.attoptions) o), '[]'::json),
+                'options', {column_options},
                 'fdw_options', {foreign},
                 'local', a.attislocal, 'inherited', a.attinhcount > 0))
              FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -273,6 +273,7 @@ impl Entity for Column {
             parent = address("pg_class", "c.oid"),
             of_parent = part("pg_class", "h.inhparent", "b.attnum"),
             grants = grants('c', "a.attacl", "c.relowner"),
+            column_options = parameters::of_attribute("a.attoptions"),
             options = Options::json("s"),
             foreign = foreign_options::json("a.attfdwoptions"),
             theirs = user_schema("n"),

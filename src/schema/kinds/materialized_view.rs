@@ -150,7 +150,7 @@ impl Entity for MaterializedView {
             options = parameters::json(
                 "array_cat(c.reloptions, (SELECT array_agg('toast.' || t) FROM unnest(o.reloptions) t))"
             ),
-            column_options = parameters::json("a.attoptions"),
+            column_options = parameters::of_attribute("a.attoptions"),
             attstorage = storage("a.attstorage"),
             typstorage = storage("y.typstorage"),
             theirs = user_schema("n"),

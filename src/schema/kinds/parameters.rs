@@ -27,6 +27,12 @@ impl Deref for Parameters {
     }
 }
 
+/// The JSON of an `attoptions`, without `pg_attver`: a number that some of Debian's builds (15.20, 17) keep there of their own. It differs from
+/// table to table, and nobody can set it.
+pub(super) fn of_attribute(options: &str) -> String {
+    format!("coalesce((SELECT json_agg(o ORDER BY o) FROM unnest({options}) o WHERE o !~ '^pg_attver='), '[]'::json)")
+}
+
 /// The JSON of a `reloptions`.
 pub(super) fn json(options: &str) -> String {
     format!("coalesce(to_json({options}), '[]'::json)")
