@@ -1,8 +1,9 @@
 //! Whether a script does what it says: run on a scratch database, it must give exactly the other side.
 
+use std::cell::RefCell;
 use std::fmt;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Object};
 use super::compare::{Impossible, compare};
 use super::difference::{Difference, differences, tree};
 use super::id::Id;
@@ -62,12 +63,14 @@ impl fmt::Display for Flaw {
 pub struct Proof<'a> {
     workshop: &'a Workshop,
     without: &'a Without,
+    /// What [`Proof::aligned`] found to be one thing, printed twice: how the old side has it, and how the new one does.
+    prints: RefCell<Vec<(Id, Object, Object)>>,
 }
 
 impl<'a> Proof<'a> {
     /// With scratch databases of this workshop.
     pub fn new(workshop: &'a Workshop, without: &'a Without) -> Self {
-        Self { workshop, without }
+        Self { workshop, without, prints: RefCell::default() }
     }
 
     /// Runs the ways on a scratch database that has the old side: up, down and up again, or up alone. It is that side's no more then.
@@ -95,8 +98,19 @@ impl<'a> Proof<'a> {
 
     /// Whether a scratch database has this catalog now.
     pub fn check(&self, scratch: &mut Scratch, leg: Leg, wanted: &Catalog) -> Result<Option<Flaw>, ScratchError> {
-        let found = self.unprinted(&scratch.catalog(self.without)?, wanted)?;
+        let found = self.unprinted(&self.read(scratch)?, wanted)?;
         Ok((!found.is_empty()).then_some(Flaw::Differs(leg, found)))
+    }
+
+    /// The catalog of a scratch database, in which what is already known to be one thing is printed as on the new side.
+    pub fn read(&self, scratch: &mut Scratch) -> Result<Catalog, ScratchError> {
+        let mut catalog = scratch.catalog(self.without)?;
+        for (id, old, new) in self.prints.borrow().iter() {
+            if let Some(object) = catalog.objects.get_mut(id).filter(|object| *object == old) {
+                new.clone_into(object);
+            }
+        }
+        Ok(catalog)
     }
 
     /// What differs, without that which differs only in how Postgres prints it: what came out is a later print of what was wanted.
@@ -138,7 +152,8 @@ impl<'a> Proof<'a> {
         self.unprinted(&copy, catalog)
     }
 
-    /// The old side with those objects taken from the new one that differ only in how Postgres prints them.
+    /// The old side with those objects taken from the new one that differ only in how Postgres prints them. A database that has the old
+    /// side is from then on read in the same way.
     pub fn aligned(&self, old: &Catalog, new: &Catalog) -> Result<Catalog, ScratchError> {
         let mut aligned = old.clone();
         let mut open: Vec<Id> =
@@ -155,8 +170,9 @@ impl<'a> Proof<'a> {
             }
             open.retain(|id| {
                 let meets = olds.iter().any(|a| news.iter().any(|b| a.get(id).is_some() && a.get(id) == b.get(id)));
-                if meets && let Some(object) = new.get(id) {
+                if meets && let (Some(before), Some(object)) = (old.get(id), new.get(id)) {
                     aligned.objects.insert(id.clone(), object.clone());
+                    self.prints.borrow_mut().push((id.clone(), before.clone(), object.clone()));
                 }
                 !meets
             });

@@ -4,7 +4,6 @@ use super::catalog::Catalog;
 use super::compare::{Impossible, Manner, compare, compare_in};
 use super::difference::{Difference, differences};
 use super::proof::{Flaw, Leg, Proof};
-use super::read::Without;
 use super::rename::Rename;
 use super::scratch::{Scratch, ScratchError};
 use super::script::{Part, Script};
@@ -63,7 +62,6 @@ impl Way<'_> {
         &self,
         proof: &Proof<'_>,
         scratch: &mut Scratch,
-        without: &Without,
     ) -> Result<Result<Steps, Vec<Impossible>>, ScratchError> {
         let script = match compare_in(self.renamed, self.new, self.manner) {
             Ok(script) => script,
@@ -80,7 +78,7 @@ impl Way<'_> {
                 return Ok(Ok(Steps { steps: self.with_renames(steps), flaw }));
             }
             // After the last one it has to be the new side; the proof says whether.
-            let after = if n + 1 == parts.len() { self.new.clone() } else { scratch.catalog(without)? };
+            let after = if n + 1 == parts.len() { self.new.clone() } else { proof.read(scratch)? };
             steps.extend(step(part.clone(), &before, &after, self.manner));
             before = after;
         }

@@ -39,6 +39,7 @@ pub(super) fn decide(sides: Sides<'_>) -> Result<Fates, Vec<Impossible>> {
         match sides.new.get(id) {
             None => decision.set(id, Fate::Drop),
             Some(new) if new != old => decision.change(id, old, new),
+            Some(new) if new.definition.is_in_the_way(id, sides) => decision.replace(id),
             Some(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 mod cast;
 mod change;
+mod not_null;
 mod numbers;
 mod serial;
 mod text;
@@ -18,7 +19,10 @@ use crate::schema::quote::qualified;
 use crate::schema::read::{address, grants, owned_by_extension, part, user_schema};
 use crate::schema::statement::{Pass, Statement};
 
+use not_null::NotNull;
+
 pub(super) use cast::base;
+pub(super) use not_null::follows as not_null_follows;
 pub(super) use numbers::{instead_of_drop, take_from_identity};
 pub(super) use serial::is_serial;
 
@@ -45,15 +49,6 @@ pub struct Column {
     local: bool,
     /// Whether a parent has it.
     inherited: bool,
-}
-
-/// A not-null constraint. Before version 18 it has no name and is always valid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct NotNull {
-    /// Unless Postgres would give it this one, or a parent does.
-    name: Option<String>,
-    no_inherit: bool,
-    valid: bool,
 }
 
 /// Numbers from a sequence that is the column's own.
@@ -134,10 +129,10 @@ impl Column {
     /// Whether it is made just as the parent's is where a partition is made of the parent.
     pub(super) fn is_as_in_parent(&self, parent: &Self) -> bool {
         let main = |it: &Self| {
-            (it.data_type.clone(), it.collation.clone(), it.not_null.clone(), it.generated.clone(), it.compression.clone())
+            (it.data_type.clone(), it.collation.clone(), it.generated.clone(), it.compression.clone())
         };
         // An identity is the partitioned table's alone.
-        main(self) == main(parent) && self.identity.is_none()
+        main(self) == main(parent) && not_null::is_as_in_parent(self, parent) && self.identity.is_none()
     }
 
     /// An `ALTER TABLE` of this column's table. What children have is left alone where that is possible at all.
@@ -162,8 +157,8 @@ impl Column {
             statements.push(Self::alter(id, sides, Pass::Misc, format!("SET STORAGE {}", self.storage.word())));
         }
         if let Some(parent) = parent {
-            if self.not_null.is_some() && parent.not_null.is_none() {
-                statements.push(Self::alter(id, sides, Pass::Attribute, "SET NOT NULL"));
+            if let Some(not_null) = self.not_null.as_ref().filter(|it| it.valid && parent.not_null.is_none()) {
+                statements.push(not_null.add(id));
             }
             if self.compression != parent.compression {
                 statements.push(Self::alter(id, sides, Pass::Misc, self.set_compression()));
@@ -172,6 +167,7 @@ impl Column {
         if let Some(not_null) = self.not_null.as_ref().filter(|it| !it.valid && !self.follows_parent(id, sides)) {
             statements.push(not_null.add(id));
         }
+        statements.extend(self.not_null.as_ref().and_then(|it| it.say_comment(None, id)));
         if let Some(statistics) = self.statistics {
             statements.push(Self::alter(id, sides, Pass::Misc, format!("SET STATISTICS {statistics}")));
         }
@@ -230,14 +226,6 @@ fn is_typed(id: &Id, catalog: &Catalog) -> bool {
 
 impl Entity for Column {
     fn query(server: u32) -> String {
-        // Not-null constraints are objects of their own from version 18 on.
-        let not_null = if server >= 18 {
-            "(SELECT json_build_object('name', CASE WHEN k.conislocal AND k.conname <> c.relname || '_' || a.attname || '_not_null'
-                THEN k.conname END, 'no_inherit', k.connoinherit, 'valid', k.convalidated)
-                FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n' AND k.conkey[1] = a.attnum LIMIT 1)"
-        } else {
-            "CASE WHEN a.attnotnull THEN json_build_object('name', NULL, 'no_inherit', false, 'valid', true) END"
-        };
         format!(
             "SELECT json_build_object('address', {address}, 'parent', {parent},
                 'path', json_build_array(n.nspname, c.relname, a.attname), 'grants', {grants},
@@ -272,6 +260,7 @@ impl Entity for Column {
             address = part("pg_class", "c.oid", "a.attnum"),
             parent = address("pg_class", "c.oid"),
             of_parent = part("pg_class", "h.inhparent", "b.attnum"),
+            not_null = NotNull::json(server),
             grants = grants('c', "a.attacl", "c.relowner"),
             column_options = parameters::of_attribute("a.attoptions"),
             options = Options::json("s"),

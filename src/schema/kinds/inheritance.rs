@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Definition, Entity, Inline, Sides, constraint, default, index, lineage};
+use super::{Change, Definition, Entity, Inline, Sides, column, constraint, default, index, lineage};
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::qualified;
 use crate::schema::read::{address, owned_by_extension, part, user_schema};
@@ -138,9 +138,13 @@ impl Entity for Inheritance {
         statements
     }
 
-    fn change(&self, old: &Self, _id: &Id, _sides: Sides<'_>) -> Change {
+    fn change(&self, _old: &Self, id: &Id, sides: Sides<'_>) -> Change {
         // Two partitions may change bounds with each other.
-        if self.bound == old.bound { Change::Alter(Vec::new()) } else { Change::Replace }
+        if persists(id, sides) { Change::Alter(Vec::new()) } else { Change::Replace }
+    }
+
+    fn is_in_the_way(&self, id: &Id, sides: Sides<'_>) -> bool {
+        !persists(id, sides)
     }
 }
 
@@ -148,7 +152,9 @@ impl Entity for Inheritance {
 /// detached for a while.
 pub(super) fn persists(id: &Id, sides: Sides<'_>) -> bool {
     match (sides.old.definition(id), sides.new.definition(id)) {
-        (Some(Definition::Inheritance(old)), Some(Definition::Inheritance(new))) => old.bound == new.bound,
+        (Some(Definition::Inheritance(old)), Some(Definition::Inheritance(new))) => {
+            old.bound == new.bound && column::not_null_follows(id, sides)
+        }
         _ => false,
     }
 }

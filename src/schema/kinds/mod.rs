@@ -119,6 +119,11 @@ pub(crate) trait Entity: Serialize + DeserializeOwned {
     /// What makes `self`, which is on the new side, of `old`. Called only where they differ.
     fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change;
 
+    /// Whether it has to be dropped and made again though it is the same on both sides.
+    fn is_in_the_way(&self, _id: &Id, _sides: Sides<'_>) -> bool {
+        false
+    }
+
     /// For [`Change::Swap`]: what renames the old one out of the way, and the id that it has then.
     fn move_away(&self, _id: &Id) -> Option<(Statement, Id)> {
         None
@@ -216,6 +221,10 @@ macro_rules! definitions {
                     #[allow(unreachable_patterns)]
                     _ => Change::Replace,
                 }
+            }
+
+            pub(crate) fn is_in_the_way(&self, id: &Id, sides: Sides<'_>) -> bool {
+                match self { $(Self::$kind(it) => it.is_in_the_way(id, sides),)* }
             }
 
             pub(crate) fn move_away(&self, id: &Id) -> Option<(Statement, Id)> {

@@ -1,7 +1,8 @@
 //! What makes one column of another, in place.
 
 use super::cast::{Way, are_whole, base, loses, way};
-use super::{Column, Identity, NotNull, column, numbers};
+use super::not_null::NotNull;
+use super::{Column, Identity, column, numbers};
 use crate::schema::id::{Id, Kind};
 use crate::schema::kinds::{Change, Definition, Sides, constraint, foreign_options, inheritance, lineage, online, parameters};
 use crate::schema::quote::{bracketed, ident, qualified};
@@ -166,8 +167,12 @@ impl Plan<'_> {
                 } else if !(new.is_plain() && constraint::is_in_added_primary_key(self.id, self.sides)) {
                     statements.push(new.add(self.id));
                 }
+                statements.extend(new.say_comment(None, self.id));
             }
-            (Some(new), Some(old)) if new != old => new.change(old, self.id, statements),
+            (Some(new), Some(old)) => {
+                let renamed_above = self.comes(|it| it.not_null.as_ref().and_then(NotNull::actual));
+                new.change(old, self.id, renamed_above, statements);
+            }
             _ => {}
         }
         match (&self.new.identity, &self.old.identity) {
@@ -202,47 +207,6 @@ impl Plan<'_> {
         }
         if let Some(clause) = foreign_options::changes(&old.fdw_options, &new.fdw_options) {
             statements.push(self.alter(Pass::Misc, clause));
-        }
-    }
-}
-
-impl NotNull {
-    pub(super) fn is_plain(&self) -> bool {
-        self.name.is_none() && !self.no_inherit && self.valid
-    }
-
-    /// Makes a column not null that may be null.
-    pub(super) fn add(&self, id: &Id) -> Statement {
-        if self.is_plain() {
-            return Column::alter_all(id, Pass::Attribute, "SET NOT NULL");
-        }
-        let only = if self.no_inherit { " NO INHERIT" } else { "" };
-        let valid = if self.valid { "" } else { " NOT VALID" };
-        let clause = format!("ADD CONSTRAINT {} NOT NULL {}{only}{valid}", ident(&self.name_in(id)), id.ident());
-        Statement::alter_table(id.relation(), id, Pass::AddConstraint, clause)
-    }
-
-    fn name_in(&self, id: &Id) -> String {
-        let table = id.path.get(1).map_or("", String::as_str);
-        self.name.clone().unwrap_or_else(|| super::names::joined(table, id.name(), "not_null"))
-    }
-
-    /// From version 18 on, where it has a name.
-    fn change(&self, old: &Self, id: &Id, statements: &mut Vec<Statement>) {
-        let alter = |clause: String| Statement::alter_table(id.relation(), id, Pass::Alone, clause);
-        let (name, before) = (ident(&self.name_in(id)), ident(&old.name_in(id)));
-        if name != before {
-            statements.push(alter(format!("RENAME CONSTRAINT {before} TO {name}")));
-        }
-        if self.no_inherit != old.no_inherit {
-            let clause = if self.no_inherit { "NO INHERIT" } else { "INHERIT" };
-            statements.push(alter(format!("ALTER CONSTRAINT {name} {clause}")));
-        }
-        if self.valid && !old.valid {
-            statements.push(alter(format!("VALIDATE CONSTRAINT {name}")));
-        } else if !self.valid && old.valid {
-            statements.push(alter(format!("DROP CONSTRAINT {name}")));
-            statements.push(self.add(id));
         }
     }
 }

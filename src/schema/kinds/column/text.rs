@@ -1,9 +1,9 @@
 //! A column as `CREATE TABLE` and `ADD COLUMN` have it.
 
-use super::{Column, NotNull, column, is_serial, sequence_name};
+use super::{Column, column, is_serial, sequence_name};
 use crate::schema::id::Id;
 use crate::schema::kinds::{Entity as _, Sides, constraint, foreign_options, lineage};
-use crate::schema::quote::{bracketed, ident};
+use crate::schema::quote::bracketed;
 
 impl Column {
     /// `id bigint NOT NULL`, without the default.
@@ -27,7 +27,8 @@ impl Column {
         if let Some(not_null) = &self.not_null {
             // A primary key and an identity say so.
             let said = self.identity.is_some() || constraint::is_in_new_primary_key(id, sides);
-            if not_null.valid && !(not_null.is_plain() && said) {
+            let by_parent = !not_null.is_own() && self.has_inline_parent(id, sides, Self::is_not_null);
+            if not_null.valid && !(not_null.is_plain() && said) && !by_parent {
                 text.push_str(&not_null.text());
             }
         }
@@ -36,11 +37,15 @@ impl Column {
 
     /// Whether the parent says how it is computed, where the child must not: the table is made with `INHERITS`.
     fn is_generated_by_parent(&self, id: &Id, sides: Sides<'_>) -> bool {
+        self.has_inline_parent(id, sides, |parent| parent.generated.is_some() && parent.generated == self.generated)
+    }
+
+    /// Whether the statement that makes the table names a parent with such a column.
+    fn has_inline_parent(&self, id: &Id, sides: Sides<'_>, is_such: impl Fn(&Self) -> bool) -> bool {
         let table = lineage::table_of(id).path;
         lineage::parents(sides.new, &table).any(|(it, inheritance)| {
             inheritance.inline(it, sides).is_some()
-                && column(sides.new, &lineage::same_in(id, lineage::parent_of(it)))
-                    .is_some_and(|parent| parent.generated.is_some() && parent.generated == self.generated)
+                && column(sides.new, &lineage::same_in(id, lineage::parent_of(it))).is_some_and(&is_such)
         })
     }
 
@@ -53,13 +58,5 @@ impl Column {
         clauses.extend(identity.options.clauses(&identity.data_type));
         let clauses = if clauses.is_empty() { String::new() } else { format!(" ({})", clauses.join(" ")) };
         format!(" GENERATED {when} AS IDENTITY{clauses}")
-    }
-}
-
-impl NotNull {
-    fn text(&self) -> String {
-        let name = self.name.as_ref().map(|name| format!(" CONSTRAINT {}", ident(name))).unwrap_or_default();
-        let only = if self.no_inherit { " NO INHERIT" } else { "" };
-        format!("{name} NOT NULL{only}")
     }
 }

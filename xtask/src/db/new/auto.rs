@@ -42,7 +42,7 @@ pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> R
     let manner = if args.online { Manner::Online } else { Manner::Plain };
     let Work { proof, mut scratch, current, new, renames } = work;
     let way = Way { old: &old, renamed: &current, new: &new, renames: &renames, manner };
-    let steps = way.steps(&proof, &mut scratch, &without)?.map_err(|found| impossible(&found))?;
+    let steps = way.steps(&proof, &mut scratch)?.map_err(|found| impossible(&found))?;
     if let Some(flaw) = &steps.flaw
         && !args.force
     {
@@ -76,7 +76,7 @@ impl Work<'_> {
         self.scratch.run(&Script { statements: vec![statement] })?.map_err(|failed| {
             Failure::new(Code::Failed, format!("`--rename {}` fails: {failed}", rename.spelling()))
         })?;
-        let catalog = self.scratch.catalog(&without())?;
+        let catalog = self.proof.read(&mut self.scratch)?;
         self.current = self.proof.aligned(&catalog, &self.new)?;
         self.renames.push(rename);
         Ok(())
