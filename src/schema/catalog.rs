@@ -112,6 +112,29 @@ impl Catalog {
         self.needs.get(id).into_iter().flatten().map(|(id, tie)| (id, *tie))
     }
 
+    /// The part of it that has these, and all that they need, with all columns of each table.
+    pub(crate) fn around(&self, these: &[Id]) -> Self {
+        let mut open: Vec<Id> = these.to_vec();
+        let mut kept: BTreeSet<Id> = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if !self.objects.contains_key(&id) || !kept.insert(id.clone()) {
+                continue;
+            }
+            if id.kind == Kind::Table {
+                open.extend(self.within(Kind::Column, &id.path).map(|(column, _)| column.clone()));
+            }
+            open.extend(self.needs(&id).filter(|(_, tie)| *tie != Tie::After).map(|(needed, _)| needed.clone()));
+        }
+        let mut part = self.clone();
+        part.objects.retain(|id, _| kept.contains(id));
+        part.positions.retain(|id, _| kept.contains(id));
+        part.needs.retain(|id, _| kept.contains(id));
+        for needs in part.needs.values_mut() {
+            needs.retain(|id, _| kept.contains(id));
+        }
+        part
+    }
+
     /// Who needs each object directly: [`Catalog::needs`] the other way round.
     pub(crate) fn needed_by(&self) -> BTreeMap<&Id, Vec<(&Id, Tie)>> {
         let mut map: BTreeMap<&Id, Vec<(&Id, Tie)>> = BTreeMap::new();

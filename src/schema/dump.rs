@@ -68,7 +68,7 @@ impl From<ScratchError> for DumpError {
 /// Owners are named where they are not the role that read the catalog.
 pub fn dump(catalog: &Catalog, workshop: &Workshop, without: &Without) -> Result<String, DumpError> {
     let mut scratch = workshop.scratch()?;
-    let empty = scratch.catalog(without)?;
+    let empty = scratch.empty_catalog(without)?;
     let text = write(&describe(&empty, catalog).map_err(DumpError::Impossible)?);
     let source = Source::new("schema.sql", text.as_str()).map_err(DumpError::Text)?;
     scratch.load(&[source])?;

@@ -19,6 +19,15 @@ pub struct Without {
     pub ledger: Option<(String, String)>,
 }
 
+/// How often a session reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Once; nothing is left in it, so that it may be a pooler's.
+    Once,
+    /// Several times: it keeps the statements prepared, which take longer to plan than to run.
+    Again,
+}
+
 /// Why a catalog could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -117,18 +126,30 @@ pub(super) const FIRST_NORMAL_OID: u32 = 16384;
 
 impl Catalog {
     /// Reads the catalog of the database that the session is connected to. Nothing is written, and nothing stays set.
-    pub(crate) fn read(session: &mut Session, without: &Without) -> Result<Self, ReadError> {
-        let version = session.send("SHOW server_version_num").map_err(|failed| ReadError::Server(reason(&failed)))?;
-        let server =
-            version.first().and_then(|row| row.get(0)).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0) / 10_000;
+    pub(crate) fn read(session: &mut Session, reading: Reading, without: &Without) -> Result<Self, ReadError> {
+        let facts = "SELECT current_setting('server_version_num'),
+            (SELECT count(*) FROM pg_prepared_statements WHERE name ~ '^stairwell_read_[0-9]+$')";
+        let facts = session.send(facts).map_err(|failed| ReadError::Server(reason(&failed)))?;
+        let fact = |n| facts.first().and_then(|row| row.get(n)).and_then(|text| text.parse().ok()).unwrap_or(0_usize);
+        let server = u32::try_from(fact(0) / 10_000).unwrap_or(0);
         let kinds = queries(server);
         let mut message = String::from(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off;
              SET LOCAL extra_float_digits = 1; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres';
              SET LOCAL jit = off; SET LOCAL default_toast_compression = 'pglz';\n",
         );
+        if reading == Reading::Again && fact(1) != kinds.len() {
+            // In this transaction, for a plan is of its search path.
+            message.push_str("DEALLOCATE ALL;\n");
+            for (index, (_, query)) in kinds.iter().enumerate() {
+                let _ = writeln!(message, "PREPARE stairwell_read_{index} AS SELECT {index}, q.* FROM ({query}) q;");
+            }
+        }
         for (index, (_, query)) in kinds.iter().enumerate() {
-            let _ = writeln!(message, "SELECT {index}, q.* FROM ({query}) q;");
+            let _ = match reading {
+                Reading::Once => writeln!(message, "SELECT {index}, q.* FROM ({query}) q;"),
+                Reading::Again => writeln!(message, "EXECUTE stairwell_read_{index};"),
+            };
         }
         let _ = write!(
             message,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use super::catalog::Catalog;
 use super::quote;
-use super::read::{ReadError, Without};
+use super::read::{ReadError, Reading, Without};
 use super::script::{Part, Script};
 use super::source::Source;
 use super::statement::Statement;
@@ -87,6 +87,8 @@ pub(super) struct Keeper {
     roles: MissingRoles,
     /// Roles that were made because a schema names them.
     made_roles: Vec<String>,
+    /// What an empty database has.
+    empty: Option<(Without, Catalog)>,
 }
 
 /// A database that goes away when this is dropped.
@@ -152,7 +154,7 @@ impl Workshop {
             return Err(ScratchError::NotAllowed { database: database.to_string(), role });
         }
         let leftovers: Vec<String> = names.collect();
-        let mut keeper = Keeper { database: at, session, owner, roles, made_roles: Vec::new() };
+        let mut keeper = Keeper { database: at, session, owner, roles, made_roles: Vec::new(), empty: None };
         for name in leftovers {
             keeper.drop_database(&name);
         }
@@ -326,7 +328,18 @@ impl Scratch {
 
     /// Its catalog.
     pub fn catalog(&mut self, without: &Without) -> Result<Catalog, ScratchError> {
-        Ok(Catalog::read(self.session()?, without)?)
+        Ok(Catalog::read(self.session()?, Reading::Again, without)?)
+    }
+
+    /// Its catalog where nothing was made in it: that of all that are empty.
+    pub(super) fn empty_catalog(&mut self, without: &Without) -> Result<Catalog, ScratchError> {
+        let known = self.workshop.keeper().empty.clone();
+        if let Some((_, catalog)) = known.filter(|(of, _)| of == without) {
+            return Ok(catalog);
+        }
+        let catalog = self.catalog(without)?;
+        self.workshop.keeper().empty = Some((without.clone(), catalog.clone()));
+        Ok(catalog)
     }
 
     /// Runs a script, each part in a transaction where it can be in one.
@@ -364,7 +377,7 @@ impl Scratch {
 impl Catalog {
     /// Reads the catalog of a database. Nothing is written.
     pub fn of(database: &Database, without: &Without) -> Result<Self, ScratchError> {
-        Ok(Self::read(&mut Session::open(database)?, without)?)
+        Ok(Self::read(&mut Session::open(database)?, Reading::Once, without)?)
     }
 }
 

@@ -3,8 +3,8 @@
 use stairwell::schema::{Catalog, Leg, Manner, MissingRoles, Proof, Source, Without, Workshop, compare_in};
 
 use super::{Verdict, law};
-use crate::harness::Outcome;
 use crate::harness::database::TestDatabase;
+use crate::harness::{Outcome, Skip};
 
 crate::trials!(
     what_is_granted_on_objects_of_postgres_itself_is_compared,
@@ -12,6 +12,8 @@ crate::trials!(
     a_default_may_use_a_value_that_its_enum_gets_by_the_same_change,
     a_table_that_becomes_partitioned_is_refused_in_words,
     a_table_in_use_is_changed_without_reading_its_rows_under_a_lock,
+    not_null_of_a_partition_is_the_parents_or_its_own,
+    not_null_has_a_name_and_a_comment,
 );
 
 fn workshop() -> Result<Workshop, crate::harness::Skip> {
@@ -86,5 +88,73 @@ fn a_table_in_use_is_changed_without_reading_its_rows_under_a_lock() -> Outcome 
     proof.fill(&mut scratch, &old).unwrap().unwrap();
     scratch.run(&script).unwrap().unwrap();
     assert_eq!(proof.check(&mut scratch, Leg::Up, &new).unwrap(), None);
+    Ok(())
+}
+
+/// Where it has a name, that of a partition that was made apart is another one than that of one which the parent made.
+fn not_null_of_a_partition_is_the_parents_or_its_own() -> Outcome {
+    let parent = "CREATE TABLE p (a integer NOT NULL, b text) PARTITION BY LIST (a);";
+    let apart = "CREATE TABLE p1 (a integer NOT NULL, b text); ALTER TABLE p ATTACH PARTITION p1 FOR VALUES IN (1);";
+    let of_parent = "CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);";
+    let other = "CREATE TABLE p2 PARTITION OF p (b DEFAULT 'x' NOT NULL) FOR VALUES IN (2);";
+    let detach = "ALTER TABLE p DETACH PARTITION p1;";
+    let new_column = "ALTER TABLE p ADD c integer NOT NULL DEFAULT 1;";
+    let required = "ALTER TABLE p ALTER b SET NOT NULL;";
+    let (apart, of_parent) = (format!("{parent}{apart}{other}"), format!("{parent}{of_parent}{other}"));
+    for (old, new) in [
+        (parent.to_owned(), apart.clone()),
+        (parent.to_owned(), of_parent.clone()),
+        (of_parent.clone(), format!("{of_parent}{detach}")),
+        (apart.clone(), format!("{apart}{detach}")),
+        (of_parent.clone(), format!("{of_parent}{new_column}")),
+        (apart.clone(), format!("{apart}{new_column}")),
+        (of_parent.clone(), format!("{of_parent}{required}")),
+        (apart.clone(), format!("{apart}{required}")),
+        (apart.clone(), format!("{of_parent}{required}{new_column}")),
+    ] {
+        holds(&old, &new)?;
+    }
+    Ok(())
+}
+
+fn not_null_has_a_name_and_a_comment() -> Outcome {
+    let database = TestDatabase::new()?;
+    let version: i32 =
+        database.client().query_one("SELECT current_setting('server_version_num')::int", &[]).unwrap().get(0);
+    if version < 180_000 {
+        return Err(Skip("before PostgreSQL 18 a not-null constraint has no name".to_owned()));
+    }
+    let plain = "CREATE TABLE t (a integer NOT NULL); CREATE TABLE c () INHERITS (t);";
+    let parent = "CREATE TABLE p (a integer CONSTRAINT x NOT NULL) PARTITION BY LIST (a);";
+    let part = "CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);";
+    let apart =
+        "CREATE TABLE p1 (a integer CONSTRAINT y NOT NULL); ALTER TABLE p ATTACH PARTITION p1 FOR VALUES IN (1);";
+    let renamed = "ALTER TABLE p RENAME CONSTRAINT x TO z;";
+    for (old, new) in [
+        (plain.to_owned(), format!("{plain} COMMENT ON CONSTRAINT t_a_not_null ON t IS 'why'")),
+        (
+            "CREATE TABLE t (a integer)".to_owned(),
+            "CREATE TABLE t (a integer CONSTRAINT it NOT NULL); COMMENT ON CONSTRAINT it ON t IS 'why'".to_owned(),
+        ),
+        (
+            String::new(),
+            "CREATE TABLE t (a integer CONSTRAINT it NOT NULL NO INHERIT); COMMENT ON CONSTRAINT it ON t IS 'why'"
+                .to_owned(),
+        ),
+        (
+            "CREATE TABLE t (a integer)".to_owned(),
+            "CREATE TABLE t (a integer); ALTER TABLE t ADD CONSTRAINT it NOT NULL a NOT VALID".to_owned(),
+        ),
+        (
+            plain.to_owned(),
+            "CREATE TABLE t (a integer CONSTRAINT other NOT NULL); CREATE TABLE c () INHERITS (t)".to_owned(),
+        ),
+        (format!("{parent}{part}"), format!("{parent}{part}{renamed}")),
+        (format!("{parent}{part}"), format!("{parent}{apart}")),
+        (format!("{parent}{apart}"), format!("{parent}{part}{renamed}")),
+        (format!("{parent}{apart}"), format!("{parent}{apart} ALTER TABLE p DETACH PARTITION p1")),
+    ] {
+        holds(&old, &new)?;
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What makes one column of another, in place.
 
 use super::cast::{Way, are_whole, base, loses, way};
-use super::not_null::NotNull;
+use super::not_null::{self, NotNull};
 use super::{Column, Identity, column, numbers};
 use crate::schema::id::{Id, Kind};
 use crate::schema::kinds::{Change, Definition, Sides, constraint, foreign_options, inheritance, lineage, online, parameters};
@@ -97,6 +97,7 @@ impl Plan<'_> {
         }
         if self.new.not_null.is_none() && self.old.not_null.is_some() && !self.comes(Column::is_not_null) {
             statements.push(Column::alter_all(self.id, Pass::Drop, "DROP NOT NULL"));
+            not_null::keep_below(self.id, self.sides, statements);
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Column, column};
 use crate::schema::aside::Aside;
 use crate::schema::id::{Id, Kind};
-use crate::schema::kinds::{Sides, lineage, names};
+use crate::schema::kinds::{Sides, inheritance, lineage, names};
 use crate::schema::quote::{ident, literal};
 use crate::schema::statement::{Pass, Statement};
 
@@ -116,6 +116,24 @@ pub(super) fn is_as_in_parent(own: &Column, parent: &Column) -> bool {
             own.no_inherit == parent.no_inherit && own.valid == parent.valid && own.actual() == parent.actual()
         }
         _ => false,
+    }
+}
+
+/// What a column that may be null from now on takes from all below it, and some of them have to keep.
+pub(super) fn keep_below(id: &Id, sides: Sides<'_>, statements: &mut Vec<Statement>) {
+    let table = lineage::table_of(id).path;
+    for child in lineage::children(sides.new, &table) {
+        let below = lineage::same_in(id, child);
+        let inheritance = Id::new(Kind::Inheritance, [child, table.as_slice()].concat());
+        let kept = |catalog| column(catalog, &below).and_then(|it| it.not_null.as_ref());
+        if !inheritance::persists(&inheritance, sides) {
+            continue;
+        }
+        if let (Some(_), Some(not_null)) = (kept(sides.old), kept(sides.new)) {
+            statements.push(not_null.add(&below));
+            statements.extend(not_null.say_comment(None, &below));
+        }
+        keep_below(&below, sides, statements);
     }
 }
 
