@@ -91,6 +91,17 @@ impl Rename {
         if self.value.is_some() { self.id.clone() } else { renamed(&self.id, &self.new) }
     }
 
+    /// What something is called that has this name once the rename is done.
+    pub(super) fn before(&self, id: &Id) -> Id {
+        let target = self.target();
+        let is_it = self.value.is_none() && id.path.starts_with(&target.path);
+        if !is_it || id.kind != target.kind && !matches!(target.kind, Kind::Schema | Kind::Table) {
+            return id.clone();
+        }
+        let inner = id.path.get(target.path.len()..).unwrap_or_default();
+        Id::new(id.kind, [self.id.path.as_slice(), inner].concat())
+    }
+
     /// As an argument has it: `public.users.phone:mobile`.
     pub fn spelling(&self) -> String {
         let arguments = match self.id.kind {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::loss::Loss;
 use super::statement::Statement;
 
 /// The statements that make one schema of another, in order.
@@ -30,8 +31,8 @@ impl Script {
     }
 
     /// What data it takes away, statement by statement.
-    pub fn losses(&self) -> impl Iterator<Item = &str> {
-        self.statements.iter().filter_map(|statement| statement.loss.as_deref())
+    pub fn losses(&self) -> impl Iterator<Item = &Loss> {
+        self.statements.iter().flat_map(|statement| &statement.losses)
     }
 
     /// The script in parts, each for a transaction of its own. Most scripts have one.
@@ -72,6 +73,11 @@ impl Script {
 }
 
 impl Part {
+    /// What data it takes away, statement by statement.
+    pub fn losses(&self) -> impl Iterator<Item = &Loss> {
+        self.statements.iter().flat_map(|statement| &statement.losses)
+    }
+
     /// Its statements as text, with their comments; without BEGIN and COMMIT.
     pub fn to_sql(&self) -> String {
         let mut text = String::new();

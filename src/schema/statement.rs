@@ -1,13 +1,14 @@
 //! The statements that a comparison comes to.
 
 use super::id::Id;
+use super::loss::Loss;
 
 /// One statement of a script, without the semicolon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     pub(crate) body: Body,
-    /// What data it takes away, if it does: `drops the column public.users.phone`.
-    pub loss: Option<String>,
+    /// What data it takes away.
+    pub losses: Vec<Loss>,
     /// Whether it can run in a transaction with others.
     pub transactional: bool,
     /// What a reader should know of it, as a comment above it.
@@ -72,12 +73,12 @@ impl Statement {
     }
 
     pub(crate) fn of(body: Body) -> Self {
-        Self { body, loss: None, transactional: true, note: None, fresh: None, stage: 0 }
+        Self { body, losses: Vec::new(), transactional: true, note: None, fresh: None, stage: 0 }
     }
 
-    /// The same, saying what data it takes away.
-    pub(crate) fn destroys(self, what: impl Into<String>) -> Self {
-        Self { loss: Some(what.into()), ..self }
+    /// The same, saying what data it takes away, of what.
+    pub(crate) fn destroys(self, of: &Id, what: impl Into<String>) -> Self {
+        Self { losses: vec![Loss::new(what, of)], ..self }
     }
 
     /// The same, which cannot run in a transaction.

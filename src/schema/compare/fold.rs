@@ -63,14 +63,10 @@ fn join(last: &mut Statement, next: Statement) {
     if let (Body::AlterTable { clauses, .. }, Body::AlterTable { clauses: others, .. }) = (&mut last.body, next.body) {
         clauses.extend(others);
     }
-    for (here, there, between) in [(&mut last.loss, next.loss, "; "), (&mut last.note, next.note, "\n")] {
-        match (here.as_mut(), there) {
-            (Some(text), Some(more)) => {
-                text.push_str(between);
-                text.push_str(&more);
-            }
-            (None, Some(more)) => *here = Some(more),
-            _ => {}
-        }
+    last.losses.extend(next.losses);
+    match (last.note.as_mut(), next.note) {
+        (Some(text), Some(more)) => text.extend(["\n", &more]),
+        (None, Some(more)) => last.note = Some(more),
+        _ => {}
     }
 }

@@ -148,6 +148,15 @@ impl Column {
         Statement::alter_table(id.relation(), id, pass, clause)
     }
 
+    /// Whether a row that is there already would need a value for it, and nothing gives one.
+    fn wants_a_value(&self, id: &Id, sides: Sides<'_>) -> bool {
+        let default = Id::new(Kind::Default, id.path.clone());
+        self.not_null.as_ref().is_some_and(|it| it.valid)
+            && self.identity.is_none()
+            && self.generated.is_none()
+            && sides.new.get(&default).is_none()
+    }
+
     /// What the statement that makes the column does not say.
     pub(super) fn extras(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
         let parent = self.host_parent(id, sides);
@@ -294,9 +303,14 @@ impl Entity for Column {
         if !comes_by_itself {
             let clause = format!("ADD COLUMN {}", self.text(id, sides));
             let statement = Statement::alter_table(id.relation(), id, Pass::AddColumn, clause);
-            // It was dropped for that.
             statements.push(if sides.old.get(id).is_some() {
+                // It was dropped for that.
                 statement.noted(format!("{} is made anew: what is in it is computed again for each row.", id.ident()))
+            } else if self.wants_a_value(id, sides) {
+                statement.noted(format!(
+                    "{} has no default, so this fails where the table has rows: give it one, or let it be NULL until they have a value.",
+                    id.ident()
+                ))
             } else {
                 statement
             });
@@ -326,7 +340,7 @@ impl Entity for Column {
         let drop = |id: &Id, only: &str| {
             let clause = format!("DROP COLUMN {}", id.ident());
             let statement = Statement::alter_table(format!("{only}{}", id.relation()), id, Pass::Drop, clause);
-            if self.is_generated() { statement } else { statement.destroys(format!("drops the {id} with what is in it")) }
+            if self.is_generated() { statement } else { statement.destroys(id, format!("drops the {id} with what is in it")) }
         };
         let table = lineage::table_of(id).path;
         let below: Vec<Id> = lineage::children(sides.new, &table).map(|child| lineage::same_in(id, child)).collect();

@@ -156,7 +156,7 @@ impl Entity for Composite {
             let mut statement = Statement::new(format!("ALTER TYPE {} {}", id.qualified(), clauses.join(", ")));
             if let (false, Some(column)) = (gone.is_empty(), stored) {
                 let names: Vec<String> = gone.iter().map(|name| ident(name)).collect();
-                statement = statement.destroys(format!("drops {} of the {id}, also in the {column}", names.join(", ")));
+                statement = statement.destroys(column, format!("drops {} of the {id}, also in the {column}", names.join(", ")));
             }
             statements.push(statement);
         }

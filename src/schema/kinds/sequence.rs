@@ -172,7 +172,7 @@ impl Entity for Sequence {
         if let Some(statements) = column::instead_of_drop(id, sides) {
             return statements;
         }
-        vec![Statement::new(format!("DROP SEQUENCE {}", id.qualified())).destroys(format!("drops the {id} with its value"))]
+        vec![Statement::new(format!("DROP SEQUENCE {}", id.qualified())).destroys(id, format!("drops the {id} with its value"))]
     }
 
     fn change(&self, old: &Self, id: &Id, _sides: Sides<'_>) -> Change {

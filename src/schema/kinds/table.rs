@@ -163,7 +163,7 @@ impl Entity for Table {
     fn drop(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
         let drop = Statement::new(format!("DROP {} {}", self.word(), id.qualified()));
         vec![match self.kind {
-            Shape::Ordinary => drop.destroys(format!("drops the {id} with all its rows")),
+            Shape::Ordinary => drop.destroys(id, format!("drops the {id} with all its rows")),
             // What is in it is elsewhere.
             Shape::Partitioned(_) | Shape::Foreign { .. } => drop,
         }]

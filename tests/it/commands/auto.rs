@@ -37,11 +37,14 @@ fn written(case: &Case) -> String {
     for name in names {
         all.extend(["==> ", &name, " <==\n", &std::fs::read_to_string(folder.join(&name)).unwrap(), "\n"]);
     }
+    let all = all.replace(case.database.database().name(), "shop");
     versions.iter().enumerate().fold(all, |all, (n, version)| all.replace(version, &format!("<version {}>", n + 1)))
 }
 
 fn a_migration_writes_itself_and_can_be_taken_back() -> Outcome {
     let case = Case::applied(&[USERS])?;
+    // How much is lost is counted here.
+    case.database.client().batch_execute("insert into users values (1, '12'), (2, null), (3, '13')").unwrap();
     desired(
         &case,
         "create type mood as enum ('sad', 'ok');
@@ -51,6 +54,7 @@ fn a_migration_writes_itself_and_can_be_taken_back() -> Outcome {
     );
     case.db(&["new", "posts", "--auto"]).ok();
     insta::assert_snapshot!("auto", written(&case));
+    case.database.client().batch_execute("delete from users").unwrap();
     case.db(&["up"]).ok();
     assert_eq!(case.db(&["diff"]).ok().stdout, "");
     case.db(&["redo"]).ok();
@@ -84,6 +88,19 @@ fn a_rename_keeps_what_is_there() -> Outcome {
     insta::assert_snapshot!("auto_rename", written(&case));
     case.db(&["up"]).ok();
     assert_eq!(case.database.ask("SELECT mobile || mood FROM accounts"), "12fine");
+    // What goes is counted under the name that it still has.
+    desired(
+        &case,
+        "create type mood as enum ('sad', 'fine'); create table people (id bigint primary key, mood mood default 'fine');",
+    );
+    let ran = case.db(&["new", "forget", "--auto", "--rename", "accounts:people"]).ok();
+    let loss = format!("with what is in it (1 of 1 rows in `{}`)", case.database.database().name());
+    assert!(ran.stderr.contains(&format!("it drops the column public.people.mobile {loss}")), "{}", ran.stderr);
+    assert!(
+        written(&case).contains("-- stairwell: destructive drops the column public.people.mobile"),
+        "{}",
+        written(&case)
+    );
     Ok(())
 }
 

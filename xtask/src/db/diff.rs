@@ -75,14 +75,14 @@ struct Document<'a> {
     equal: bool,
     differences: &'a [Difference],
     #[serde(flatten)]
-    way: Way<'a>,
+    way: Way,
 }
 
 /// The SQL from one side to the other.
 #[derive(Serialize)]
-struct Way<'a> {
+struct Way {
     parts: Vec<Part>,
-    losses: Vec<&'a str>,
+    losses: Vec<String>,
     /// What the proof found wrong.
     flaw: Option<String>,
 }
@@ -227,11 +227,11 @@ fn end(
     Ok(())
 }
 
-fn way<'a>(script: &'a Script, flaw: Option<&Flaw>) -> Way<'a> {
+fn way(script: &Script, flaw: Option<&Flaw>) -> Way {
     let part = |part: stairwell::schema::Part| Part { in_transaction: part.transactional, sql: part.to_sql() };
     Way {
         parts: script.parts().into_iter().map(part).collect(),
-        losses: script.losses().collect(),
+        losses: script.losses().map(ToString::to_string).collect(),
         flaw: flaw.map(|flaw| flaw.0.clone()),
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use stairwell::migration::{Direction, file_name};
-use stairwell::schema::{Back, Steps};
+use stairwell::schema::{Back, Part, Steps};
 use stairwell::{Inspection, Version};
 
 use crate::context::Context;
@@ -183,7 +183,7 @@ fn migrations(first: Version, name: &str, steps: &Steps) -> Result<Vec<(String, 
 /// Says what a person should know before they apply it.
 fn conclude(steps: &Steps) {
     for step in &steps.steps {
-        for loss in step.up.iter().flat_map(|up| up.statements.iter().filter_map(|it| it.loss.as_deref())) {
+        for loss in step.up.iter().flat_map(Part::losses) {
             say(&format!("it {loss}"));
         }
         if let Back::Impossible(found) = &step.down {

@@ -144,7 +144,7 @@ impl Plan<'_> {
         let mut statement = Column::alter_all(self.id, Pass::Type, clause);
         if loses(&old.data_type, &new.data_type) {
             let loss = format!("rounds or cuts what is in the {}, from {} to {}", self.id, old.data_type, new.data_type);
-            statement = statement.destroys(loss);
+            statement = statement.destroys(self.id, loss);
         }
         statements.push(match note {
             Some(note) => statement.noted(note),

@@ -23,9 +23,9 @@ struct Document<'a> {
     drift: bool,
     differences: &'a [Difference],
     /// What makes the database what the migrations make.
-    to_migrations: Option<Way<'a>>,
+    to_migrations: Option<Way>,
     /// What makes of the migrations' schema what the database has.
-    to_database: Option<Way<'a>>,
+    to_database: Option<Way>,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! `db new --auto`: a migration that writes itself, from what the migrations make to what is desired.
 
 use stairwell::Inspection;
-use stairwell::schema::{Catalog, Manner, Proof, Rename, Scratch, Script, Steps, Way, likely};
+use stairwell::schema::{Catalog, Manner, Proof, Rename, Scratch, Script, Steps, Way, count, likely};
 
 use super::Auto;
 use crate::context::Context;
@@ -42,7 +42,7 @@ pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> R
     let manner = if args.online { Manner::Online } else { Manner::Plain };
     let Work { proof, mut scratch, current, new, renames } = work;
     let way = Way { old: &old, renamed: &current, new: &new, renames: &renames, manner };
-    let steps = way.steps(&proof, &mut scratch)?.map_err(|found| impossible(&found))?;
+    let mut steps = way.steps(&proof, &mut scratch)?.map_err(|found| impossible(&found))?;
     if let Some(flaw) = &steps.flaw
         && !args.force
     {
@@ -53,6 +53,10 @@ pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> R
                  = help: `--force` writes it with this as a comment; please report it with both schemas if you can"
             ),
         ));
+    }
+    let losses = steps.steps.iter_mut().filter_map(|step| step.up.as_mut()).flat_map(|up| &mut up.statements);
+    if let Err(error) = count(losses.flat_map(|it| &mut it.losses), &renames, &context.database()?) {
+        say(&format!("note: how much of it there is was not counted: {error}"));
     }
     Ok(Some(steps))
 }

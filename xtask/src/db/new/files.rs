@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use stairwell::Rule;
 use stairwell::migration::{Direction, Script};
-use stairwell::schema::{Back, Difference, How, Kind, Part, Rename, Step};
+use stairwell::schema::{Back, Difference, How, Kind, Loss, Part, Rename, Step};
 
 /// How many objects the line at the top names.
 const NAMED: usize = 4;
@@ -23,7 +23,7 @@ pub(super) fn texts(id: &str, step: &Step, flaw: Option<&str>) -> (String, Optio
             (up.write(Direction::Up, Some(&why)), None)
         }
         Back::Part(part) => {
-            let lost: Vec<&str> = part.statements.iter().filter_map(|it| it.loss.as_deref()).collect();
+            let lost: Vec<String> = part.losses().map(ToString::to_string).collect();
             let lost = if lost.is_empty() { "nothing".to_owned() } else { one_line(&lost.join("; ")) };
             let down = Text {
                 head: format!("-- Undoes {id}.\n--\n-- What is lost: {lost}\n"),
@@ -61,7 +61,7 @@ impl Text<'_> {
         }
         directives.extend(irreversible.map(|why| format!("irreversible {}", one_line(why))));
         if direction == Direction::Up {
-            directives.extend(destructive(statements.iter().filter_map(|it| it.loss.as_deref()), &sql));
+            directives.extend(destructive(self.part.into_iter().flat_map(Part::losses), &sql));
         }
         let mut text = self.head.clone();
         if let Some(flaw) = self.flaw {
@@ -77,8 +77,8 @@ impl Text<'_> {
 }
 
 /// What an up script says that loses data, by what the comparison knows of it or by what the check of the files will find.
-fn destructive<'a>(losses: impl Iterator<Item = &'a str>, sql: &str) -> Option<String> {
-    let mut reasons: Vec<String> = losses.map(one_line).collect();
+fn destructive<'a>(losses: impl Iterator<Item = &'a Loss>, sql: &str) -> Option<String> {
+    let mut reasons: Vec<String> = losses.map(|loss| one_line(&loss.to_string())).collect();
     if reasons.is_empty() {
         let (_, findings) = Script::parse(String::new(), sql.as_bytes(), Direction::Up);
         reasons.extend(findings.iter().find(|it| it.rule == Rule::Destructive).map(|it| one_line(&it.message)));

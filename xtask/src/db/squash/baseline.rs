@@ -50,7 +50,7 @@ impl Baseline {
         if let Some(why) = why {
             let _ = writeln!(up, "-- stairwell: irreversible {why}");
         }
-        let losses: Vec<&str> = there.losses().collect();
+        let losses: Vec<String> = there.losses().map(ToString::to_string).collect();
         if !losses.is_empty() {
             let _ = writeln!(up, "-- stairwell: destructive {}, which is in every new database", losses.join("; "));
         }
