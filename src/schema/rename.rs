@@ -44,15 +44,15 @@ impl Rename {
         self.value.is_some() || self.id.path.len() > 2 && !matches!(self.id.kind, Kind::Function | Kind::Aggregate)
     }
 
-    /// Whether it only follows from another: a constraint or an index that is named after its table or its column, as Postgres names them.
-    pub fn follows(&self, other: &Self) -> bool {
+    /// Whether it only follows from others: a constraint or an index that is named after its table and its columns, as Postgres names
+    /// them.
+    pub fn follows(&self, others: &[Self]) -> bool {
         let named_after = matches!(self.id.kind, Kind::Constraint | Kind::Index | Kind::Sequence | Kind::Statistics);
-        let gives_names = matches!(other.id.kind, Kind::Table | Kind::Column) && other.value.is_none();
+        let gives_names = |other: &&Self| matches!(other.id.kind, Kind::Table | Kind::Column) && other.value.is_none();
         // With the underscores that Postgres joins its parts with.
         let joined = |name: &str| format!("_{name}_");
-        named_after
-            && gives_names
-            && joined(self.id.name()).replace(&joined(other.id.name()), &joined(&other.new)) == joined(&self.new)
+        let follow = |name: String, other: &Self| name.replace(&joined(other.id.name()), &joined(&other.new));
+        named_after && others.iter().filter(gives_names).fold(joined(self.id.name()), follow) == joined(&self.new)
     }
 
     /// The statement that does it; the catalog has the object by its old or its new name.

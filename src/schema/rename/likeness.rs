@@ -97,9 +97,9 @@ fn likeness(old: &Catalog, new: &Catalog, from: &Id, to: &Id) -> usize {
         }
         // Some definitions begin with the name.
         _ => {
-            let text = |value: &Value| value.to_string();
-            let same = a == b || replaced(&text(&a), from.name(), to.name()) == text(&b);
-            if same { 1000 } else { 0 }
+            let definition = new.definition(to);
+            let renamed = || serde_json::from_str(&replaced(&a.to_string(), from.name(), to.name())).ok();
+            if old.definition(from) == definition || renamed().as_ref() == definition { 1000 } else { 0 }
         }
     }
 }

@@ -75,13 +75,15 @@ fn where_nothing_is_to_be_done_nothing_is_written() -> Outcome {
 }
 
 fn a_rename_keeps_what_is_there() -> Outcome {
-    let case = Case::applied(&[USERS])?;
+    let index: Files<'_> = ("2_index", "create index users_phone_idx on users (phone)", "drop index users_phone_idx");
+    let case = Case::applied(&[USERS, index])?;
     case.database.client().batch_execute("insert into users values (1, '12')").unwrap();
     let text = USERS
         .1
         .replace("users", "accounts")
         .replace("phone text", "mobile text")
         .replace("id, phone", "id, mobile as phone");
+    let text = format!("{text}; create index accounts_mobile_idx on accounts (mobile)");
     desired(&case, &text.replace("'ok'", "'fine'"));
     let table = ["--rename", "users:accounts", "--rename", "accounts.phone:mobile"];
     case.db(&[&["new", "rename", "--auto", "--rename", "public.mood.ok:fine"], &table[..]].concat()).ok();

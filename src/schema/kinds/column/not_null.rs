@@ -17,12 +17,18 @@ pub(super) struct NotNull {
     pub(super) no_inherit: bool,
     pub(super) valid: bool,
     /// Whether it is not only a parent's. Who dumps a partition tells no difference.
+    #[serde(default = "own", skip_serializing_if = "Clone::clone")]
     own: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     comment: Option<String>,
     /// The name that it has, whoever gave it.
     #[serde(default, skip_serializing)]
     actual: Aside<Option<String>>,
+}
+
+/// What is the rule is not shown.
+fn own() -> bool {
+    true
 }
 
 impl NotNull {

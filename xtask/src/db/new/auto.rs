@@ -92,7 +92,7 @@ impl Work<'_> {
         loop {
             let found = likely(&self.current, &self.new);
             // What Postgres named after a table or a column that was renamed goes with it: it holds nothing that could be lost.
-            let follows = |it: &&Rename| self.renames.iter().any(|done| it.follows(done));
+            let follows = |it: &&Rename| it.follows(&self.renames);
             if let Some(rename) = found.iter().find(follows).cloned() {
                 self.rename(rename)?;
                 continue;
