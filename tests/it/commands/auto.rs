@@ -10,6 +10,7 @@ crate::trials!(
     what_cannot_share_a_transaction_becomes_several_migrations,
     a_command_can_print_what_is_desired,
     what_postgres_prints_otherwise_once_it_was_loaded_is_no_change,
+    what_cannot_be_proved_is_written_only_when_it_is_forced,
 );
 
 const USERS: Files<'_> = (
@@ -165,5 +166,25 @@ fn what_postgres_prints_otherwise_once_it_was_loaded_is_no_change() -> Outcome {
     case.db(&["up"]).ok();
     case.db(&["redo"]).ok();
     case.db(&["check"]).ok();
+    Ok(())
+}
+
+/// No statement takes from a column that it was declared in the child, too.
+fn what_cannot_be_proved_is_written_only_when_it_is_forced() -> Outcome {
+    let declared: Files<'_> =
+        ("1_a", "create table a (x int); create table b (x int) inherits (a);", "drop table b; drop table a;");
+    let case = Case::with(&[declared])?;
+    desired(&case, "create table a (x int, y int); create table b () inherits (a);");
+    let refused = case.db(&["new", "less", "--auto"]).exits(1);
+    assert!(refused.stderr.contains("local: yes → no") && refused.stderr.contains("`--force`"), "{}", refused.stderr);
+    assert_eq!(written(&case), "");
+    let forced = case.db(&["new", "less", "--auto", "--force"]).ok();
+    assert!(forced.stderr.contains("the proof does not hold"), "{}", forced.stderr);
+    insta::assert_snapshot!("auto_forced", written(&case));
+    std::fs::write(case.workspace.path().join("old.sql"), declared.1).unwrap();
+    let (from, to) = (["diff", "--from", "old.sql"], ["--to", "schema", "--sql"]);
+    assert_eq!(case.db(&[&from[..], &to[..]].concat()).exits(1).stdout, "");
+    let sql = case.db(&[&from[..], &to[..], &["--force"]].concat()).ok().stdout;
+    assert!(sql.starts_with("-- THE PROOF DOES NOT HOLD") && sql.contains("ADD COLUMN y integer"), "{sql}");
     Ok(())
 }
