@@ -5,7 +5,8 @@
 //! * the app's `build.rs` calls [`build::check`], which turns every defect of the migrations folder into a compile error;
 //! * the app embeds the folder with [`include_dir!`](https://docs.rs/include_dir) (feature `embed`), and applies it when it starts with
 //!   `startup::Startup` (feature `startup`: async, by policy, with health) or `postgres::Migrator` (feature `postgres`);
-//! * the `xtask` member, crate `stairwell-xtask`, gives `cargo xtask db …`.
+//! * the `xtask` member, crate `stairwell-xtask`, gives `cargo xtask db …`. What it compares schemas with is `schema` (feature `schema`):
+//!   a database's catalog as a value, the statements between two of them, and their proof on scratch databases.
 //!
 //! Without features it is what a build script wants to compile: no Postgres client, no async runtime.
 //!

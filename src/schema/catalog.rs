@@ -1,6 +1,7 @@
 //! A database's schema as a value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -136,8 +137,8 @@ impl Catalog {
     }
 
     /// Who needs each object directly: [`Catalog::needs`] the other way round.
-    pub(crate) fn needed_by(&self) -> BTreeMap<&Id, Vec<(&Id, Tie)>> {
-        let mut map: BTreeMap<&Id, Vec<(&Id, Tie)>> = BTreeMap::new();
+    pub(crate) fn needed_by(&self) -> HashMap<&Id, Vec<(&Id, Tie)>> {
+        let mut map: HashMap<&Id, Vec<(&Id, Tie)>> = HashMap::new();
         for (id, needs) in &self.needs {
             for (needed, tie) in needs {
                 map.entry(needed).or_default().push((id, *tie));
@@ -145,6 +146,26 @@ impl Catalog {
         }
         map
     }
+}
+
+/// Every object of either side, in order, as both have it. Both maps are walked side by side: most objects are the same, and to look
+/// each up would take longer than to compare it.
+pub(crate) fn side_by_side<'a>(
+    old: &'a Catalog,
+    new: &'a Catalog,
+) -> impl Iterator<Item = (&'a Id, Option<&'a Object>, Option<&'a Object>)> {
+    let (mut olds, mut news) = (old.objects.iter().peekable(), new.objects.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (olds.peek(), news.peek()) {
+            (Some((old, _)), Some((new, _))) => old.cmp(new),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        let old = if order.is_le() { olds.next() } else { None };
+        let new = if order.is_ge() { news.next() } else { None };
+        let (id, _) = old.or(new)?;
+        Some((id, old.map(|(_, object)| object), new.map(|(_, object)| object)))
+    })
 }
 
 /// Maps whose keys are no strings, as lists of pairs: JSON knows no others.

@@ -2,12 +2,12 @@
 
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::catalog::{Catalog, Object};
+use super::catalog::{Catalog, Object, side_by_side};
 use super::id::{Id, Kind};
 use crate::sql::Lexer;
 
@@ -51,15 +51,8 @@ const HIDDEN: &str = "********";
 
 /// All objects in which two catalogs differ, in order of their ids. Where columns stand is no difference.
 pub fn differences(old: &Catalog, new: &Catalog) -> Vec<Difference> {
-    let mut all: BTreeMap<&Id, (Option<&Object>, Option<&Object>)> = BTreeMap::new();
-    for (id, object) in &old.objects {
-        all.entry(id).or_default().0 = Some(object);
-    }
-    for (id, object) in &new.objects {
-        all.entry(id).or_default().1 = Some(object);
-    }
-    let difference = |(id, sides): (&Id, (Option<&Object>, Option<&Object>))| {
-        let how = match sides {
+    let difference = |(id, old, new): (&Id, Option<&Object>, Option<&Object>)| {
+        let how = match (old, new) {
             (Some(old), Some(new)) if old == new => return None,
             (Some(old), Some(new)) => How::Changed(fields(id.kind, old, new)),
             (Some(_), None) => How::Removed,
@@ -67,7 +60,7 @@ pub fn differences(old: &Catalog, new: &Catalog) -> Vec<Difference> {
         };
         Some(Difference { id: id.clone(), how })
     };
-    all.into_iter().filter_map(difference).collect()
+    side_by_side(old, new).filter_map(difference).collect()
 }
 
 impl Difference {

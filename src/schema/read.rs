@@ -167,6 +167,10 @@ impl Catalog {
             (rows, Ok(())) => rows,
             (_, Err(failed)) => {
                 let _ = session.send("ROLLBACK");
+                // A pooler gave it another connection meanwhile, which has not or has already got the statements.
+                if reading == Reading::Again && matches!(failed.code(), "26000" | "42P05") {
+                    return Self::read(session, Reading::Once, without);
+                }
                 return Err(ReadError::Server(reason(&failed)));
             }
         };

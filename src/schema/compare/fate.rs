@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Impossible;
-use crate::schema::catalog::{Object, Tie};
+use crate::schema::catalog::{Object, Tie, side_by_side};
 use crate::schema::id::{Id, Kind};
 use crate::schema::kinds::{Change, Definition, Sides};
 use crate::schema::statement::Statement;
@@ -35,15 +35,17 @@ pub(super) fn decide(sides: Sides<'_>) -> Result<Fates, Vec<Impossible>> {
         queue: VecDeque::new(),
         impossible: Vec::new(),
     };
-    for (id, old) in &sides.old.objects {
-        match sides.new.get(id) {
-            None => decision.set(id, Fate::Drop),
-            Some(new) if new != old => decision.change(id, old, new),
-            Some(new) if new.definition.is_in_the_way(id, sides) => decision.replace(id),
-            Some(_) => {}
+    let mut come: Vec<&Id> = Vec::new();
+    for (id, old, new) in side_by_side(sides.old, sides.new) {
+        match (old, new) {
+            (None, _) => come.push(id),
+            (Some(_), None) => decision.set(id, Fate::Drop),
+            (Some(old), Some(new)) if new != old => decision.change(id, old, new),
+            (Some(_), Some(new)) if new.definition.is_in_the_way(id, sides) => decision.replace(id),
+            (Some(_), Some(_)) => {}
         }
     }
-    for id in sides.new.objects.keys().filter(|id| !sides.old.objects.contains_key(id)) {
+    for id in come {
         decision.set(id, Fate::Create);
     }
     decision.spread();
