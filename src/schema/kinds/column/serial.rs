@@ -23,7 +23,7 @@ pub(in crate::schema::kinds) fn is_serial(id: &Id, sides: Sides<'_>) -> Option<&
 
 impl Column {
     fn is_plain(&self) -> bool {
-        let not_null = self.not_null.as_ref().is_some_and(|it| it.is_plain());
+        let not_null = self.not_null.as_ref().is_some_and(super::not_null::NotNull::is_plain);
         not_null && self.local && !self.inherited && self.identity.is_none() && self.generated.is_none()
     }
 }

@@ -27,7 +27,7 @@ impl Column {
         if let Some(not_null) = &self.not_null {
             // A primary key and an identity say so.
             let said = self.identity.is_some() || constraint::is_in_new_primary_key(id, sides);
-            let by_parent = !not_null.is_own() && self.has_inline_parent(id, sides, Self::is_not_null);
+            let by_parent = !not_null.is_own() && Self::has_inline_parent(id, sides, Self::is_not_null);
             if not_null.valid && !(not_null.is_plain() && said) && !by_parent {
                 text.push_str(&not_null.text());
             }
@@ -37,11 +37,11 @@ impl Column {
 
     /// Whether the parent says how it is computed, where the child must not: the table is made with `INHERITS`.
     fn is_generated_by_parent(&self, id: &Id, sides: Sides<'_>) -> bool {
-        self.has_inline_parent(id, sides, |parent| parent.generated.is_some() && parent.generated == self.generated)
+        Self::has_inline_parent(id, sides, |parent| parent.generated.is_some() && parent.generated == self.generated)
     }
 
     /// Whether the statement that makes the table names a parent with such a column.
-    fn has_inline_parent(&self, id: &Id, sides: Sides<'_>, is_such: impl Fn(&Self) -> bool) -> bool {
+    fn has_inline_parent(id: &Id, sides: Sides<'_>, is_such: impl Fn(&Self) -> bool) -> bool {
         let table = lineage::table_of(id).path;
         lineage::parents(sides.new, &table).any(|(it, inheritance)| {
             inheritance.inline(it, sides).is_some()
