@@ -111,6 +111,10 @@ fn not_null_of_a_partition_is_the_parents_or_its_own() -> Outcome {
         (of_parent.clone(), format!("{of_parent}{required}")),
         (apart.clone(), format!("{apart}{required}")),
         (apart.clone(), format!("{of_parent}{required}{new_column}")),
+        (
+            "CREATE TABLE t (b text NOT NULL); CREATE TABLE c (b text NOT NULL) INHERITS (t)".to_owned(),
+            "CREATE TABLE t (b text); CREATE TABLE c (b text NOT NULL) INHERITS (t)".to_owned(),
+        ),
     ] {
         holds(&old, &new)?;
     }
