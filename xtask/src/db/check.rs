@@ -173,13 +173,13 @@ fn compare(
             return Ok(());
         }
     };
-    let desired = Side::Sql(place.clone(), context.schema()?).read(bench)?.catalog;
+    let (desired, scratch) = Side::Sql(place.clone(), context.schema()?).read(bench)?.made()?;
     same_version(&made, &desired)?;
     let found = if made.objects == desired.objects {
         Vec::new()
     } else {
         let without = without();
-        differences(&Proof::new(bench.workshop()?, &without).aligned(&made, &desired)?, &desired)
+        differences(&Proof::new(bench.workshop()?, &without).aligned_on(&made, &desired, scratch)?, &desired)
     };
     if !found.is_empty() {
         say(&format!(

@@ -12,7 +12,7 @@ use stairwell::{Checksum, Inspection, Target, Version};
 use super::{Bench, Keeps, say_roles, without};
 use crate::context::Context;
 use crate::db::migrator;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 
 /// What a person named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,16 @@ pub(crate) struct Migrations {
 pub(crate) struct Read {
     pub(crate) catalog: Catalog,
     pub(crate) scratch: Option<Scratch>,
+}
+
+impl Read {
+    /// The catalog and the scratch database of a side that was made.
+    pub(crate) fn made(self) -> Result<(Catalog, Scratch), Failure> {
+        match self.scratch {
+            Some(scratch) => Ok((self.catalog, scratch)),
+            None => Err(Failure::new(Code::Usage, "a database that is there already is no scratch database")),
+        }
+    }
 }
 
 impl Side {

@@ -7,7 +7,7 @@ use super::Auto;
 use crate::context::Context;
 use crate::db::guard::{self, Answer};
 use crate::failure::{Code, Failure};
-use crate::schema::side::{Read, Side};
+use crate::schema::side::Side;
 use crate::schema::{Bench, impossible, same_version, without};
 use crate::terminal::say;
 
@@ -18,14 +18,12 @@ pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> R
     let newest = inspection.set().head().map(|migration| migration.version);
     let migrations = Side::migrations(context, inspection, newest)?;
     let bench = Bench::of(context);
-    let Read { catalog: old, scratch: Some(scratch) } = migrations.read(&bench)? else {
-        return Err(Failure::new(Code::Failed, "the migrations made no database"));
-    };
-    let new = desired.read(&bench)?.catalog;
+    let (old, scratch) = migrations.read(&bench)?.made()?;
+    let (new, other) = desired.read(&bench)?.made()?;
     same_version(&old, &new)?;
     let without = without();
     let proof = Proof::new(bench.workshop()?, &without);
-    let old = proof.aligned(&old, &new)?;
+    let old = proof.aligned_on(&old, &new, other)?;
     let mut work = Work { proof, scratch, current: old.clone(), new, renames: Vec::new() };
     // What is in a table goes first where it is named by the table's old name.
     let is_inner = |text: &&String| Rename::read(text, &old, &work.new).is_ok_and(|rename| rename.is_inner());
