@@ -37,7 +37,7 @@ impl fmt::Display for Loss {
 
 /// Counts in a database that has not been changed yet how many rows lose something; there the objects have the names from before these
 /// renames. What is not in that database stays uncounted.
-pub fn count<'a>(
+pub fn count_losses<'a>(
     losses: impl IntoIterator<Item = &'a mut Loss>,
     renames: &[Rename],
     database: &Database,

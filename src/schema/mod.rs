@@ -29,7 +29,7 @@ pub use difference::{Difference, Field, How, differences, tree};
 pub use dump::{DUMP_MARK, DumpError, dump};
 pub use id::{Id, Kind};
 pub use kinds::Definition;
-pub use loss::{Loss, count};
+pub use loss::{Loss, count_losses};
 pub use proof::{CopyFailed, Flaw, Leg, Proof};
 pub use read::{ReadError, Without};
 pub use rename::{Rename, RenameError, likely};

@@ -21,7 +21,8 @@ const HELP: &str = "\
 With --auto both are written by comparing what the migrations make with the desired state: what `schema` in \
 [workspace.metadata.stairwell] names (a file, a folder, or `{ command = \"…\" }` that prints it), or `schema.sql` beside the \
 migrations. They are proved on a scratch database before they are written: up, down and up again must give exactly the one and \
-the other schema. What cannot share a transaction becomes several migrations.
+the other schema. What cannot share a transaction becomes several migrations. What takes data away is marked `destructive`, with how \
+many rows of the configured database lose something.
 
 The version is the UTC time, and later than the newest there is. Nothing is overwritten.
 

@@ -1,7 +1,7 @@
 //! `db new --auto`: a migration that writes itself, from what the migrations make to what is desired.
 
 use stairwell::Inspection;
-use stairwell::schema::{Catalog, Manner, Proof, Rename, Scratch, Script, Steps, Way, count, likely};
+use stairwell::schema::{Catalog, Manner, Proof, Rename, Scratch, Script, Steps, Way, count_losses, likely};
 
 use super::Auto;
 use crate::context::Context;
@@ -53,7 +53,7 @@ pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> R
         ));
     }
     let losses = steps.steps.iter_mut().filter_map(|step| step.up.as_mut()).flat_map(|up| &mut up.statements);
-    if let Err(error) = count(losses.flat_map(|it| &mut it.losses), &renames, &context.database()?) {
+    if let Err(error) = count_losses(losses.flat_map(|it| &mut it.losses), &renames, &context.database()?) {
         say(&format!("note: how much of it there is was not counted: {error}"));
     }
     Ok(Some(steps))
