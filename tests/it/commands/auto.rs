@@ -1,7 +1,7 @@
 //! `db new --auto`: a migration that writes itself.
 
-use super::case::{Case, Files};
-use crate::harness::Outcome;
+use super::case::{Case, Files, Role};
+use crate::harness::{Outcome, xtask};
 
 crate::trials!(
     a_migration_writes_itself_and_can_be_taken_back,
@@ -11,6 +11,7 @@ crate::trials!(
     a_command_can_print_what_is_desired,
     what_postgres_prints_otherwise_once_it_was_loaded_is_no_change,
     what_cannot_be_proved_is_written_only_when_it_is_forced,
+    rows_that_a_policy_hides_are_not_counted_as_none,
 );
 
 const USERS: Files<'_> = (
@@ -186,5 +187,22 @@ fn what_cannot_be_proved_is_written_only_when_it_is_forced() -> Outcome {
     assert_eq!(case.db(&[&from[..], &to[..]].concat()).exits(1).stdout, "");
     let sql = case.db(&[&from[..], &to[..], &["--force"]].concat()).ok().stdout;
     assert!(sql.starts_with("-- THE PROOF DOES NOT HOLD") && sql.contains("ADD COLUMN y integer"), "{sql}");
+    Ok(())
+}
+
+/// Who is subject to row security would count what they see.
+fn rows_that_a_policy_hides_are_not_counted_as_none() -> Outcome {
+    let role = Role::new("CREATEDB")?;
+    let case = Case::with(&[("1_t", "create table t (x int, y int);", "drop table t;")])?;
+    let table = format!(
+        "create table t (x int, y int); insert into t values (1, 1), (2, 2); analyze t;
+         alter table t enable row level security; grant select on t to {}",
+        role.name
+    );
+    case.database.client().batch_execute(&table).unwrap();
+    desired(&case, "create table t (x int);");
+    let mut command = case.command(&["new", "less", "--auto"]);
+    let ran = xtask::run(command.env("DATABASE_URL", role.url(&case.database))).ok();
+    assert!(ran.stderr.contains("with what is in it (about 2 rows in "), "{}", ran.stderr);
     Ok(())
 }

@@ -251,10 +251,13 @@ impl Role {
 
 impl Drop for Role {
     fn drop(&mut self) {
-        if let Ok(server) = server()
-            && let Ok(mut client) = server.connect()
-            && let Err(error) = client.batch_execute(&format!("DROP ROLE IF EXISTS {}", self.name))
-        {
+        let Ok(Ok(mut client)) = server().map(stairwell::postgres::Database::connect) else { return };
+        // Templates of migrations, which a command that it ran has kept.
+        let owned = format!("SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = '{}'", self.name);
+        for row in client.query(&owned, &[]).unwrap_or_default() {
+            let _ = client.batch_execute(&format!("DROP DATABASE \"{}\"", row.get::<_, &str>(0)));
+        }
+        if let Err(error) = client.batch_execute(&format!("DROP ROLE IF EXISTS {}", self.name)) {
             eprintln!("test role {} stays behind: {error}", self.name);
         }
     }

@@ -14,7 +14,7 @@ use crate::schema::statement::{Pass, Statement};
 pub(super) struct NotNull {
     /// Unless Postgres would give it this one, or it is a parent's.
     name: Option<String>,
-    pub(super) no_inherit: bool,
+    no_inherit: bool,
     pub(super) valid: bool,
     /// Whether it is not only a parent's. Who dumps a partition tells no difference.
     #[serde(default = "own", skip_serializing_if = "Clone::clone")]
