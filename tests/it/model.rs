@@ -1,6 +1,6 @@
 //! A model test: any sequence of runs, crashes and edits, against what ledger and schema must be after each.
 //!
-//! `PROPTEST_CASES=10000 cargo test --test it -- model` runs more cases than the usual 60. A sequence that fails is made as short as
+//! `PROPTEST_CASES=10000 cargo test --test it -- model` runs more and other cases than the usual 60. A sequence that fails is made as short as
 //! it can be and printed, and its seed is kept in `proptest-regressions/model.txt`, which later runs try first: to reproduce it, run
 //! the same command again; to see every step of it, set `STAIRWELL_MODEL_TRACE=1`.
 
@@ -12,13 +12,13 @@ mod world;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence, TestError, TestRunner};
+use proptest::test_runner::TestError;
 use stairwell::plan::State;
 
 use self::script::{Down, FUSES, Fault, File, Kind, Up, fill_factor};
 use self::state::{End, Go, Goal, Model, Row, Step};
 use self::world::{Fate, Seen, Trace, World};
-use crate::harness::Outcome;
+use crate::harness::{Outcome, random};
 
 crate::trials!(
     any_sequence_of_runs_crashes_and_edits_ends_as_the_model_says,
@@ -52,16 +52,8 @@ enum Action {
 
 fn any_sequence_of_runs_crashes_and_edits_ends_as_the_model_says() -> Outcome {
     let mut world = World::new()?;
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60);
-    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/model.txt");
-    let config = Config {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
-        max_shrink_iters: 2_000,
-        ..Config::default()
-    };
     let world = std::cell::RefCell::new(&mut world);
-    let outcome = TestRunner::new(config)
+    let outcome = random::runner("model", 60, 2_000)
         .run(&(any_files(), prop::collection::vec(any_action(), 1..12)), |(files, actions)| {
             Case::begin(&mut world.borrow_mut(), files).run(&actions)
         });

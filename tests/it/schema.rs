@@ -1,6 +1,6 @@
 //! The law of the schema comparison: the way up gives exactly the new side, the way down exactly the old one.
 //!
-//! On random schemas: `PROPTEST_CASES=2000 cargo test --test it -- schema::random` runs more than the usual 50. On the pairs of schemas
+//! On random schemas: `PROPTEST_CASES=2000 cargo test --test it -- schema::random` runs more and others than the usual 50. On the pairs of schemas
 //! that other projects test themselves with: `PAIRS=1 cargo test --test it -- schema::pairs` takes each, and not every 40th.
 
 mod cases;

@@ -9,6 +9,7 @@ pub(crate) mod dump;
 pub(crate) mod files;
 pub(crate) mod pgbouncer;
 pub(crate) mod proxy;
+pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod xtask;

@@ -14,6 +14,7 @@ crate::trials!(
     a_table_in_use_is_changed_without_reading_its_rows_under_a_lock,
     not_null_of_a_partition_is_the_parents_or_its_own,
     not_null_has_a_name_and_a_comment,
+    keys_over_the_same_columns_are_all_made,
 );
 
 fn workshop() -> Result<Workshop, crate::harness::Skip> {
@@ -42,6 +43,16 @@ fn what_is_granted_on_objects_of_postgres_itself_is_compared() -> Outcome {
         "REVOKE EXECUTE ON FUNCTION pg_sleep(float8) FROM PUBLIC; REVOKE USAGE ON LANGUAGE sql FROM PUBLIC;
          REVOKE SELECT ON pg_proc FROM PUBLIC; GRANT SELECT (oid, proname) ON pg_proc TO PUBLIC",
     )
+}
+
+fn keys_over_the_same_columns_are_all_made() -> Outcome {
+    let keys = "ALTER TABLE t ADD PRIMARY KEY (a, b); ALTER TABLE t ADD CONSTRAINT k UNIQUE (a, b); ALTER TABLE t ADD UNIQUE (a, b);
+         ALTER TABLE t ADD CONSTRAINT c1 UNIQUE (c); ALTER TABLE t ADD CONSTRAINT c2 UNIQUE (c) WITH (fillfactor = 50);
+         ALTER TABLE t ADD CONSTRAINT c3 UNIQUE (c) DEFERRABLE;
+         ALTER TABLE t ADD CONSTRAINT x1 EXCLUDE (c WITH =); ALTER TABLE t ADD CONSTRAINT x2 EXCLUDE (c WITH =)";
+    holds("", &format!("CREATE TABLE t (a int, b int, c int); {keys}"))?;
+    holds("CREATE TABLE t (a int, b int, c int)", &format!("CREATE TABLE t (a int, b int, c int); {keys}"))?;
+    holds("CREATE TABLE t (a int)", &format!("CREATE TABLE t (a int, b int, c int); {keys}"))
 }
 
 fn a_column_of_a_foreign_table_gets_another_type_without_a_using() -> Outcome {

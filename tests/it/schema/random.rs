@@ -4,31 +4,23 @@
 //! is refused by the server and left out. An edit is a few more statements.
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence, TestError, TestRunner};
+use proptest::test_runner::TestError;
 use stairwell::postgres::Database;
 use stairwell::schema::{Catalog, MissingRoles, Without, Workshop};
 
 use super::{Verdict, law};
-use crate::harness::Outcome;
 use crate::harness::database::TestDatabase;
+use crate::harness::{Outcome, random};
 
 crate::trials!(whatever_is_done_to_a_schema_the_comparison_does_and_undoes);
 
 fn whatever_is_done_to_a_schema_the_comparison_does_and_undoes() -> Outcome {
     let database = TestDatabase::new()?;
     let workshop = Workshop::open(database.database(), MissingRoles::Refuse).unwrap();
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(50);
-    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/schema.txt");
-    let config = Config {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
-        max_shrink_iters: 400,
-        ..Config::default()
-    };
     let refused = std::cell::Cell::new(0);
-    let outcome = TestRunner::new(config).run(
-        &(prop::collection::vec(seed(), 10..60), prop::collection::vec(seed(), 1..12)),
-        |(base, edits)| {
+    let mut runner = random::runner("schema", 50, 400);
+    let outcome =
+        runner.run(&(prop::collection::vec(seed(), 10..60), prop::collection::vec(seed(), 1..12)), |(base, edits)| {
             let (old, new) = catalogs(&workshop, &base, &edits);
             match law(&workshop, &old, &new) {
                 Ok(Verdict::Holds) => Ok(()),
@@ -38,8 +30,8 @@ fn whatever_is_done_to_a_schema_the_comparison_does_and_undoes() -> Outcome {
                 }
                 Err(why) => Err(TestCaseError::fail(why)),
             }
-        },
-    );
+        });
+    let cases = runner.config().cases;
     eprintln!("{cases} pairs, of which the comparison refused {}", refused.get());
     match outcome {
         Ok(()) => {

@@ -40,6 +40,15 @@ pub(in crate::schema::kinds) fn is_in_added_primary_key(column: &Id, sides: Side
     is_in_new_primary_key(column, sides) && primary_key(sides.old, column).is_none()
 }
 
+/// Whether Postgres would make only another constraint of the table's if one statement had both: of keys over the same columns it keeps one
+/// (`transformIndexConstraints`).
+pub(super) fn is_taken_for_another(id: &Id, it: &Constraint, catalog: &Catalog) -> bool {
+    let Some(key) = it.key() else { return false };
+    let rank = |id: &Id, it: &Constraint| (it.kind != Sort::PrimaryKey, id.clone());
+    of_table(catalog, &lineage::table_of(id).path)
+        .any(|(other_id, other)| other.key() == Some(key) && rank(other_id, other) < rank(id, it))
+}
+
 /// The part that a child has of a partitioned table's constraint.
 fn part_in<'a>(catalog: &'a Catalog, parent: &'a Id, child: &'a [String]) -> Option<(&'a Id, &'a Constraint)> {
     of_table(catalog, child).find(|(_, it)| it.parent.as_ref() == Some(&parent.path))

@@ -80,7 +80,11 @@ impl Constraint {
         }
         let (_, checked) = self.parts();
         // CREATE TABLE takes no note of NOT VALID, and what is said of an index needs the name.
-        if !checked.valid || !self.is_bare() || (self.kind == Sort::Exclude && !self.index_options_after(id).is_empty()) {
+        if !checked.valid
+            || !self.is_bare()
+            || (self.kind == Sort::Exclude && !self.index_options_after(id).is_empty())
+            || super::key::is_taken_for_another(id, self, sides.new)
+        {
             return None;
         }
         let name = if self.is_named_by_postgres(id, sides) { String::new() } else { format!("CONSTRAINT {} ", id.ident()) };
@@ -116,6 +120,16 @@ impl Constraint {
             Sort::Check | Sort::Exclude => return None,
         };
         Some((column_id, text))
+    }
+
+    /// What its index holds and when that is checked, for one that has an index.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self.kind {
+            Sort::PrimaryKey => self.definition.strip_prefix("PRIMARY KEY "),
+            Sort::Unique => self.definition.strip_prefix("UNIQUE "),
+            Sort::Exclude => Some(&self.definition),
+            Sort::Check | Sort::ForeignKey => None,
+        }
     }
 
     /// The name that Postgres gives where nothing else has it.
