@@ -40,9 +40,7 @@ pub(super) fn decide(sides: Sides<'_>) -> Result<Fates, Vec<Impossible>> {
         match (old, new) {
             (None, _) => come.push(id),
             (Some(_), None) => decision.set(id, Fate::Drop),
-            (Some(old), Some(new)) if new != old => decision.change(id, old, new),
-            (Some(_), Some(new)) if new.definition.is_in_the_way(id, sides) => decision.replace(id),
-            (Some(_), Some(_)) => {}
+            (Some(old), Some(new)) => decision.change(id, old, new),
         }
     }
     for id in come {
@@ -70,7 +68,13 @@ impl Decision<'_> {
 
     fn change(&mut self, id: &Id, old: &Object, new: &Object) {
         if old.definition == new.definition {
-            return self.set(id, Fate::Alter(Vec::new()));
+            if new.definition.is_in_the_way(id, self.sides) {
+                self.replace(id);
+            } else if old != new {
+                // Its owner, who may what with it, or its comment.
+                self.set(id, Fate::Alter(Vec::new()));
+            }
+            return;
         }
         match new.definition.change(&old.definition, id, self.sides) {
             Change::Alter(statements) => self.set(id, Fate::Alter(statements)),

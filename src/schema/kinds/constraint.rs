@@ -3,6 +3,7 @@
 mod change;
 mod key;
 mod text;
+mod validity;
 
 use serde::{Deserialize, Serialize};
 
@@ -175,7 +176,14 @@ impl Entity for Constraint {
     fn query(_server: u32) -> String {
         format!(
             "SELECT json_build_object('address', {address}, 'path', json_build_array(n.nspname, c.relname, k.conname),
-                'parent', {table}, 'definition', json_build_object('kind', k.contype, 'definition', pg_get_constraintdef(k.oid),
+                'parent', {table},
+                -- A child's that is checked where the parent's is not; see `validity`.
+                'after', CASE WHEN k.contype = 'c' AND k.coninhcount > 0 AND k.convalidated THEN (
+                    WITH RECURSIVE above AS (SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.oid
+                        UNION SELECT h.inhparent FROM pg_inherits h JOIN above ON h.inhrelid = above.inhparent)
+                    SELECT json_agg({of_parent}) FROM above JOIN pg_constraint a ON a.conrelid = above.inhparent
+                        AND a.conname = k.conname AND a.contype = 'c' AND NOT a.convalidated) END,
+                'definition', json_build_object('kind', k.contype, 'definition', pg_get_constraintdef(k.oid),
                 'columns', coalesce((SELECT json_agg(a.attname ORDER BY u.n) FROM unnest(k.conkey) WITH ORDINALITY u (attnum, n)
                     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum), '[]'::json),
                 'types', coalesce((SELECT json_agg(format_type(a.atttypid, NULL) ORDER BY u.side, u.n)
@@ -198,6 +206,7 @@ impl Entity for Constraint {
                 AND p.conrelid IS DISTINCT FROM k.conrelid AND {theirs} AND NOT {extension}",
             address = address("pg_constraint", "k.oid"),
             table = address("pg_class", "c.oid"),
+            of_parent = address("pg_constraint", "a.oid"),
             theirs = user_schema("n"),
             extension = owned_by_extension("pg_class", "c.oid"),
         )
@@ -225,7 +234,8 @@ impl Entity for Constraint {
             let parent = self.parent.as_ref().map(|path| Id::new(Kind::Constraint, path.clone()));
             let Some(parent) = parent.filter(|parent| self.index.is_some() && !attached && !key::goes_on(parent, sides))
             else {
-                return Vec::new();
+                let again = !attached && validity::is_to_be_checked_again(id, self, sides);
+                return if again { vec![validity::validate(id)] } else { Vec::new() };
             };
             let mut statements = vec![self.add(id, key::only(id, sides))];
             statements.extend(self.extras(id));
@@ -245,6 +255,9 @@ impl Entity for Constraint {
         let table_is_new = sides.old.get(&table).is_none();
         if self.is_mirror() {
             let Some(host) = inheritance::attached_now(&table.path, sides) else {
+                if validity::is_to_be_checked_again(id, self, sides) {
+                    return None;
+                }
                 return table_is_new.then_some(Inline::Implied { host: table });
             };
             if self.kind == Sort::ForeignKey || !table_is_new {
@@ -270,5 +283,9 @@ impl Entity for Constraint {
 
     fn change(&self, old: &Self, id: &Id, sides: Sides<'_>) -> Change {
         change::change(self, old, id, sides)
+    }
+
+    fn is_in_the_way(&self, id: &Id, sides: Sides<'_>) -> bool {
+        validity::is_to_be_forgotten_below(id, self, sides) || validity::is_to_be_checked_again(id, self, sides)
     }
 }

@@ -15,6 +15,7 @@ crate::trials!(
     not_null_of_a_partition_is_the_parents_or_its_own,
     not_null_has_a_name_and_a_comment,
     keys_over_the_same_columns_are_all_made,
+    a_child_may_have_checked_what_its_parent_has_not,
 );
 
 fn workshop() -> Result<Workshop, crate::harness::Skip> {
@@ -53,6 +54,24 @@ fn keys_over_the_same_columns_are_all_made() -> Outcome {
     holds("", &format!("CREATE TABLE t (a int, b int, c int); {keys}"))?;
     holds("CREATE TABLE t (a int, b int, c int)", &format!("CREATE TABLE t (a int, b int, c int); {keys}"))?;
     holds("CREATE TABLE t (a int)", &format!("CREATE TABLE t (a int, b int, c int); {keys}"))
+}
+
+fn a_child_may_have_checked_what_its_parent_has_not() -> Outcome {
+    let tables = "CREATE TABLE p (a int); CREATE TABLE c () INHERITS (p); CREATE TABLE g () INHERITS (c); CREATE TABLE o () INHERITS (p)";
+    let unchecked = "ALTER TABLE p ADD CONSTRAINT k CHECK (a > 0) NOT VALID";
+    let late = format!("CREATE TABLE p (a int); {unchecked}; CREATE TABLE c () INHERITS (p); CREATE TABLE g () INHERITS (c); CREATE TABLE o () INHERITS (p);
+         COMMENT ON CONSTRAINT k ON c IS 'checked'");
+    holds("", &late)?;
+    // The constraint comes to all, and then goes on in none.
+    holds(tables, &late)?;
+    // Below, some become what the parent's is not, and others stay so.
+    holds(&format!("{tables}; {unchecked}"), &late)?;
+    let some =
+        format!("{tables}; {unchecked}; ALTER TABLE g VALIDATE CONSTRAINT k; ALTER TABLE o VALIDATE CONSTRAINT k");
+    holds(&some, &late)?;
+    holds(&some, &format!("{tables}; {unchecked}; ALTER TABLE c VALIDATE CONSTRAINT k"))?;
+    holds(&late, &format!("{tables}; ALTER TABLE p ADD CONSTRAINT k CHECK (a > 0)"))?;
+    holds(&late, &late.replace("a > 0", "a > 1"))
 }
 
 fn a_column_of_a_foreign_table_gets_another_type_without_a_using() -> Outcome {

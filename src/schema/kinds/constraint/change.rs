@@ -1,7 +1,7 @@
 //! What makes one constraint of another, in place where Postgres can.
 
 use super::text::When;
-use super::{Constraint, KeyIndex, Sort, key};
+use super::{Constraint, KeyIndex, Sort, key, validity};
 use crate::schema::id::Id;
 use crate::schema::kinds::{Change, Sides, index as index_kind, inheritance, lineage, parameters};
 use crate::schema::quote::ident;
@@ -14,7 +14,11 @@ pub(super) fn change(new: &Constraint, old: &Constraint, id: &Id, sides: Sides<'
     }
     let mut statements = Vec::new();
     // What a parent's constraint becomes, its parts become, too.
-    if !(new.is_mirror() && old.is_mirror()) {
+    if new.is_mirror() && old.is_mirror() {
+        if !before.valid && validity::is_checked_only_here(id, new, sides) {
+            statements.push(validity::validate(id));
+        }
+    } else {
         if (checked.when, checked.enforced) != (before.when, before.enforced) {
             if new.kind != Sort::ForeignKey {
                 return Change::Replace;
@@ -35,7 +39,7 @@ pub(super) fn change(new: &Constraint, old: &Constraint, id: &Id, sides: Sides<'
         match (checked.valid, before.valid) {
             (false, true) => return Change::Replace,
             (true, false) => {
-                statements.push(Constraint::alter(id, Pass::Misc, format!("VALIDATE CONSTRAINT {}", id.ident())));
+                statements.push(validity::validate(id));
             }
             _ => {}
         }
