@@ -103,7 +103,7 @@ impl Catalog {
     }
 
     /// The objects of a kind whose paths begin so, in order of their names.
-    pub(crate) fn within<'a>(&'a self, kind: Kind, prefix: &'a [String]) -> impl Iterator<Item = (&'a Id, &'a Object)> {
+    pub(crate) fn within<'a>(&'a self, kind: Kind, prefix: &[String]) -> impl Iterator<Item = (&'a Id, &'a Object)> {
         let from = Id::new(kind, prefix.to_vec());
         self.objects.range(from..).take_while(move |(id, _)| id.kind == kind && id.path.starts_with(prefix))
     }

@@ -75,9 +75,22 @@ impl Constraint {
         self.inherited && !self.local
     }
 
+    /// The constraint of this id.
+    fn of<'a>(side: &'a Catalog, id: &Id) -> Option<&'a Self> {
+        match side.definition(id) {
+            Some(Definition::Constraint(it)) => Some(it),
+            _ => None,
+        }
+    }
+
     /// Whether a side has it, checked or not.
     fn is_in(&self, side: &Catalog, id: &Id) -> bool {
-        matches!(side.definition(id), Some(Definition::Constraint(it)) if it.kind == self.kind && it.parts().0 == self.parts().0)
+        Self::of(side, id).is_some_and(|it| it.kind == self.kind && it.parts().0 == self.parts().0)
+    }
+
+    /// Whether all rows are known to pass.
+    fn is_valid(&self) -> bool {
+        self.parts().1.valid
     }
 
     fn alter(id: &Id, pass: Pass, clause: impl Into<String>) -> Statement {
@@ -143,7 +156,7 @@ impl Constraint {
 }
 
 /// The constraints of a table.
-fn of_table<'a>(catalog: &'a Catalog, table: &'a [String]) -> impl Iterator<Item = (&'a Id, &'a Constraint)> {
+fn of_table<'a>(catalog: &'a Catalog, table: &[String]) -> impl Iterator<Item = (&'a Id, &'a Constraint)> {
     catalog.within(Kind::Constraint, table).filter_map(|(id, object)| match &object.definition {
         Definition::Constraint(constraint) => Some((id, constraint)),
         _ => None,

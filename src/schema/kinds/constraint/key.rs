@@ -2,7 +2,7 @@
 
 use super::{Constraint, Sort, of_table};
 use crate::schema::catalog::Catalog;
-use crate::schema::id::{Id, Kind};
+use crate::schema::id::Id;
 use crate::schema::kinds::{Definition, Sides, inheritance, lineage};
 use crate::schema::quote::qualified;
 use crate::schema::statement::Statement;
@@ -18,15 +18,9 @@ pub(super) fn attach(id: &Id, parent: &Id) -> Statement {
 }
 
 fn primary_key<'a>(catalog: &'a Catalog, column: &Id) -> Option<&'a Constraint> {
-    let from = Id::new(Kind::Constraint, column.path.get(..2).unwrap_or_default().to_vec());
-    catalog
-        .objects
-        .range(from.clone()..)
-        .take_while(|(id, _)| id.kind == Kind::Constraint && id.path.starts_with(&from.path))
-        .find_map(|(_, object)| match &object.definition {
-            Definition::Constraint(it) if it.kind == Sort::PrimaryKey => Some(it),
-            _ => None,
-        })
+    of_table(catalog, column.path.get(..2).unwrap_or_default())
+        .map(|(_, it)| it)
+        .find(|it| it.kind == Sort::PrimaryKey)
         .filter(|key| key.columns.iter().any(|name| name == column.name()))
 }
 

@@ -1,6 +1,6 @@
 //! A constraint as `CREATE TABLE` and `ADD CONSTRAINT` have it.
 
-use super::{Constraint, Sort};
+use super::{Constraint, Sort, key};
 use crate::schema::id::{Id, Kind};
 use crate::schema::kinds::{Definition, Entity as _, Inline, Sides, names, parameters};
 use crate::schema::quote::{bracketed, ident};
@@ -65,7 +65,7 @@ impl Constraint {
     /// For an exclusion constraint, whose text has the parameters, but not this.
     pub(super) fn index_options_after(&self, id: &Id) -> Vec<Statement> {
         let Some(index) = self.index.as_ref().filter(|_| self.kind == Sort::Exclude) else { return Vec::new() };
-        let name = super::key::index_name(id);
+        let name = key::index_name(id);
         let mut statements = Vec::new();
         if let Some(space) = &index.tablespace {
             statements.push(Statement::new(format!("ALTER INDEX {name} SET TABLESPACE {}", ident(space))));
@@ -83,7 +83,7 @@ impl Constraint {
         if !checked.valid
             || !self.is_bare()
             || (self.kind == Sort::Exclude && !self.index_options_after(id).is_empty())
-            || super::key::is_taken_for_another(id, self, sides.new)
+            || key::is_taken_for_another(id, self, sides.new)
         {
             return None;
         }
