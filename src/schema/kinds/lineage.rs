@@ -26,13 +26,20 @@ pub(super) fn child_of(inheritance: &Id) -> &[String] {
     inheritance.path.get(..2).unwrap_or_default()
 }
 
+/// The inheritances of a table's children.
+pub(super) fn inheritances<'a>(
+    catalog: &'a Catalog,
+    table: &'a [String],
+) -> impl Iterator<Item = (&'a Id, &'a Inheritance)> {
+    catalog.within(Kind::Inheritance, &[]).filter_map(move |(id, object)| match &object.definition {
+        Definition::Inheritance(inheritance) if parent_of(id) == table => Some((id, inheritance)),
+        _ => None,
+    })
+}
+
 /// The paths of a table's children.
 pub(super) fn children<'a>(catalog: &'a Catalog, table: &'a [String]) -> impl Iterator<Item = &'a [String]> {
-    let all = catalog.objects.range(Id::new(Kind::Inheritance, Vec::new())..);
-    all.map(|(id, _)| id)
-        .take_while(|id| id.kind == Kind::Inheritance)
-        .filter(move |id| parent_of(id) == table)
-        .map(child_of)
+    inheritances(catalog, table).map(|(id, _)| child_of(id))
 }
 
 /// The id of something that is in another table under the same name.

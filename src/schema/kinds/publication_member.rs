@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Entity, Sides};
+use super::{Change, Entity, Sides, lineage};
 use crate::schema::id::Id;
 use crate::schema::quote::{bracketed, ident, qualified};
 use crate::schema::read::{address, owned_by_extension};
@@ -23,12 +23,19 @@ pub struct PublicationMember {
 
 impl PublicationMember {
     /// `TABLE public.users`, `TABLES IN SCHEMA public`.
-    fn member(id: &Id) -> String {
+    fn member(id: &Id, only: &str) -> String {
         match id.path.as_slice() {
             [_, schema] => format!("TABLES IN SCHEMA {}", ident(schema)),
-            [_, table @ ..] => format!("TABLE {}", qualified(table)),
+            [_, table @ ..] => format!("TABLE {only}{}", qualified(table)),
             [] => String::new(),
         }
+    }
+
+    /// `ONLY `, for a table from which others inherit: they would come and go with it, and are members of their own. Partitions are none.
+    fn only(id: &Id, sides: Sides<'_>) -> &'static str {
+        let table = id.path.get(1..).unwrap_or_default();
+        let inherit = |side| lineage::inheritances(side, table).any(|(_, inheritance)| inheritance.bound().is_none());
+        if [sides.old, sides.new].into_iter().any(inherit) { "ONLY " } else { "" }
     }
 
     fn alter(id: &Id, action: &str) -> Statement {
@@ -58,11 +65,11 @@ impl Entity for PublicationMember {
 
     /// There are no comments on them.
     fn phrase(&self, id: &Id) -> String {
-        Self::member(id)
+        Self::member(id, "")
     }
 
-    fn create(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
-        let mut sql = format!("ADD {}", Self::member(id));
+    fn create(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
+        let mut sql = format!("ADD {}", Self::member(id, Self::only(id, sides)));
         if !self.columns.is_empty() {
             let columns: Vec<String> = self.columns.iter().map(|column| ident(column)).collect();
             let _ = write!(sql, " ({})", columns.join(", "));
@@ -73,8 +80,8 @@ impl Entity for PublicationMember {
         vec![Self::alter(id, &sql)]
     }
 
-    fn drop(&self, id: &Id, _sides: Sides<'_>) -> Vec<Statement> {
-        vec![Self::alter(id, &format!("DROP {}", Self::member(id)))]
+    fn drop(&self, id: &Id, sides: Sides<'_>) -> Vec<Statement> {
+        vec![Self::alter(id, &format!("DROP {}", Self::member(id, Self::only(id, sides))))]
     }
 
     /// There is an action that sets all members at once, and none that alters one.
