@@ -76,9 +76,10 @@ impl Statement {
         Self { body, losses: Vec::new(), transactional: true, note: None, fresh: None, stage: 0 }
     }
 
-    /// The same, saying what data it takes away, of what.
-    pub(crate) fn destroys(self, of: &Id, what: impl Into<String>) -> Self {
-        Self { losses: vec![Loss::new(what, of)], ..self }
+    /// The same, saying what data it takes away, of what; beside what was said before.
+    pub(crate) fn destroys(mut self, of: &Id, what: impl Into<String>) -> Self {
+        self.losses.push(Loss::new(what, of));
+        self
     }
 
     /// The same, which cannot run in a transaction.

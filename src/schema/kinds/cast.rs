@@ -24,6 +24,13 @@ enum Context {
     Implicit,
 }
 
+impl Cast {
+    /// Whether it is applied only where it is written.
+    pub(super) fn is_explicit(&self) -> bool {
+        self.context == Context::Explicit
+    }
+}
+
 impl Entity for Cast {
     fn query(_server: u32) -> String {
         format!(

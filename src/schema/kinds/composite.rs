@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::enumeration::rename_away;
-use super::{Change, Entity, Sides};
+use super::{Change, Entity, Sides, column};
 use crate::schema::catalog::Catalog;
 use crate::schema::id::{Id, Kind};
 use crate::schema::quote::{ident, literal};
@@ -55,6 +55,13 @@ pub(super) fn stored_in<'a>(catalog: &'a Catalog, id: &Id) -> Option<&'a Id> {
         }
     }
     None
+}
+
+/// The columns of this name of tables that are `OF` the type: what becomes of the attribute becomes of them.
+fn columns_of_it(id: &Id, name: &str, sides: Sides<'_>) -> Vec<Id> {
+    let needed_by = sides.old.needed_by();
+    let tables = needed_by.get(id).into_iter().flatten().filter(|(user, _)| user.kind == Kind::Table);
+    tables.map(|(table, _)| Id::new(Kind::Column, [table.path.as_slice(), &[name.to_owned()]].concat())).collect()
 }
 
 /// How a type is made anew: beside the old one, where there are values of that.
@@ -157,6 +164,15 @@ impl Entity for Composite {
             if let (false, Some(column)) = (gone.is_empty(), stored) {
                 let names: Vec<String> = gone.iter().map(|name| ident(name)).collect();
                 statement = statement.destroys(column, format!("drops {} of the {id}, also in the {column}", names.join(", ")));
+            }
+            for column in gone.iter().flat_map(|name| columns_of_it(id, name, sides)) {
+                statement = statement.destroys(&column, format!("drops the {column} with what is in it"));
+            }
+            for new in &retyped {
+                let before = old.find(&new.name).map_or("", |old| old.data_type.as_str());
+                for column in columns_of_it(id, &new.name, sides).iter().filter(|_| column::loses(before, &new.data_type)) {
+                    statement = statement.destroys(column, column::what_a_new_type_loses(column, before, &new.data_type));
+                }
             }
             statements.push(statement);
         }

@@ -2,7 +2,7 @@
 
 use super::cast::{Way, are_whole, base, loses, way};
 use super::not_null::{self, NotNull};
-use super::{Column, Identity, column, numbers};
+use super::{Column, Identity, column, is_typed, numbers};
 use crate::schema::id::{Id, Kind};
 use crate::schema::kinds::{Change, Definition, Sides, constraint, foreign_options, inheritance, lineage, online, parameters};
 use crate::schema::quote::{bracketed, ident, qualified};
@@ -107,7 +107,9 @@ impl Plan<'_> {
         if new.data_type == old.data_type && new.collation == old.collation {
             return false;
         }
-        if self.comes(|it| (it.data_type.clone(), it.collation.clone())) {
+        // With the parent's, or with the attribute of the type that the table is of.
+        let with_type = is_typed(self.id, self.sides.old) && is_typed(self.id, self.sides.new);
+        if with_type || self.comes(|it| (it.data_type.clone(), it.collation.clone())) {
             return true;
         }
         let default = Id::new(Kind::Default, self.id.path.clone());
@@ -128,7 +130,7 @@ impl Plan<'_> {
         }
         let name = self.id.ident();
         let mut note = None;
-        match way(&old.data_type, &new.data_type) {
+        match self.cast() {
             // What is elsewhere is not rewritten, and Postgres takes no USING for it.
             _ if new.generated.is_some() || self.is_foreign() => {}
             Way::Assignment => {}
@@ -143,8 +145,7 @@ impl Plan<'_> {
         }
         let mut statement = Column::alter_all(self.id, Pass::Type, clause);
         if loses(&old.data_type, &new.data_type) {
-            let loss = format!("rounds or cuts what is in the {}, from {} to {}", self.id, old.data_type, new.data_type);
-            statement = statement.destroys(self.id, loss);
+            statement = statement.destroys(self.id, what_a_new_type_loses(self.id, &old.data_type, &new.data_type));
         }
         statements.push(match note {
             Some(note) => statement.noted(note),
@@ -155,6 +156,19 @@ impl Plan<'_> {
             statements.push(Column::alter_all(self.id, Pass::AddConstraint, format!("SET DEFAULT {default}")));
         }
         true
+    }
+
+    /// How values come to the new type: as Postgres has it, or by a cast that the schema has.
+    fn cast(&self) -> Way {
+        let (old, new) = (&self.old.data_type, &self.new.data_type);
+        let known = way(old, new);
+        let cast = Id::new(Kind::Cast, vec![old.clone(), new.clone()]);
+        match (self.sides.old.definition(&cast), self.sides.new.definition(&cast)) {
+            (Some(Definition::Cast(before)), Some(Definition::Cast(after))) if known == Way::Text && before == after => {
+                if after.is_explicit() { Way::Explicit } else { Way::Assignment }
+            }
+            _ => known,
+        }
     }
 
     /// What can be only when the column has its new type.
@@ -210,6 +224,11 @@ impl Plan<'_> {
             statements.push(self.alter(Pass::Misc, clause));
         }
     }
+}
+
+/// In words.
+pub(in crate::schema::kinds) fn what_a_new_type_loses(column: &Id, old: &str, new: &str) -> String {
+    format!("rounds or cuts what is in the {column}, from {old} to {new}")
 }
 
 impl Identity {
