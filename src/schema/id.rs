@@ -45,6 +45,8 @@ pub enum Kind {
     UserMapping,
     Table,
     Column,
+    /// What is said of an identity column's sequence.
+    IdentitySequence,
     Default,
     /// That a table is a partition or a child of another.
     Inheritance,
@@ -103,6 +105,7 @@ impl Kind {
             Self::UserMapping => "user mapping",
             Self::Table => "table",
             Self::Column => "column",
+            Self::IdentitySequence => "identity sequence of column",
             Self::Default => "default",
             Self::Inheritance => "inheritance",
             Self::Constraint => "constraint",

@@ -137,6 +137,7 @@ fn has_rename(kind: Kind) -> bool {
             | Kind::DefaultPrivileges
             | Kind::BuiltinPrivileges
             | Kind::Extension
+            | Kind::IdentitySequence
             | Kind::Inheritance
             | Kind::Operator
             | Kind::PublicationMember

@@ -48,7 +48,7 @@ struct Facets<'a> {
 fn write(id: &Id, new: &Object, old: &Facets<'_>, sides: Sides<'_>) -> Vec<Statement> {
     let definition = &new.definition;
     let mut statements = Vec::new();
-    if new.owner.as_deref() != old.owner {
+    if new.owner.as_deref() != old.owner && definition.has_own_owner() {
         let owner = role(new.owner.as_deref().unwrap_or(CURRENT_USER));
         statements.push(Statement::new(format!("ALTER {} OWNER TO {owner}", definition.owner_phrase(id))));
     }
@@ -114,12 +114,7 @@ fn privileges(
 fn column_grants<'a>(id: &Id, object: &'a Object, side: &'a Catalog) -> ColumnGrants<'a> {
     let mut grants = object.definition.column_grants();
     if id.kind == Kind::Table {
-        let prefix = &id.path;
-        let from = Id::new(Kind::Column, prefix.clone());
-        let columns = side
-            .objects
-            .range(from..)
-            .take_while(|(column, _)| column.kind == Kind::Column && column.path.starts_with(prefix));
+        let columns = side.within(Kind::Column, &id.path);
         grants.extend(columns.filter_map(|(column, object)| Some((column.name(), object.grants.as_ref()?))));
     }
     grants

@@ -75,6 +75,11 @@ pub(crate) trait Entity: Serialize + DeserializeOwned {
         self.phrase(id)
     }
 
+    /// Whether its owner is its own to have, and not that of what it is a part of.
+    fn has_own_owner(&self) -> bool {
+        true
+    }
+
     /// `privileges` of it as `GRANT` has it, without the grantee: `SELECT ON TABLE public.users`.
     fn grant_phrase(&self, id: &Id, privileges: &str) -> String {
         format!("{privileges} ON {}", self.phrase(id))
@@ -178,6 +183,10 @@ macro_rules! definitions {
                 match self { $(Self::$kind(it) => it.owner_phrase(id),)* }
             }
 
+            pub(crate) fn has_own_owner(&self) -> bool {
+                match self { $(Self::$kind(it) => it.has_own_owner(),)* }
+            }
+
             pub(crate) fn grant_phrase(&self, id: &Id, privileges: &str) -> String {
                 match self { $(Self::$kind(it) => it.grant_phrase(id, privileges),)* }
             }
@@ -263,6 +272,7 @@ definitions! {
     family_member::FamilyMember,
     foreign_data_wrapper::ForeignDataWrapper,
     function::Function,
+    identity_sequence::IdentitySequence,
     index::Index,
     inheritance::Inheritance,
     language::Language,
