@@ -4,6 +4,7 @@
 //! that other projects test themselves with: `PAIRS=1 cargo test --test it -- schema::pairs` takes each, and not every 40th.
 
 mod cases;
+mod everything;
 mod pairs;
 mod random;
 
@@ -47,6 +48,7 @@ fn law(workshop: &Workshop, old: &Catalog, new: &Catalog) -> Result<Verdict, Str
 /// All trials of these modules.
 pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     cases::add(trials);
+    everything::add(trials);
     pairs::add(trials);
     random::add(trials);
 }

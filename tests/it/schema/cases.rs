@@ -16,6 +16,10 @@ crate::trials!(
     not_null_has_a_name_and_a_comment,
     keys_over_the_same_columns_are_all_made,
     a_child_may_have_checked_what_its_parent_has_not,
+    an_identitys_sequence_has_privileges_and_a_comment,
+    a_table_in_a_publication_does_not_bring_its_children,
+    a_table_of_a_type_changes_with_the_type,
+    a_cast_of_the_schemas_own_is_used,
 );
 
 fn workshop() -> Result<Workshop, crate::harness::Skip> {
@@ -72,6 +76,61 @@ fn a_child_may_have_checked_what_its_parent_has_not() -> Outcome {
     holds(&some, &format!("{tables}; {unchecked}; ALTER TABLE c VALIDATE CONSTRAINT k"))?;
     holds(&late, &format!("{tables}; ALTER TABLE p ADD CONSTRAINT k CHECK (a > 0)"))?;
     holds(&late, &late.replace("a > 0", "a > 1"))
+}
+
+fn an_identitys_sequence_has_privileges_and_a_comment() -> Outcome {
+    let said = "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO pg_monitor; COMMENT ON SEQUENCE s IS 'numbers'";
+    let table = "CREATE TABLE t (a int, b int GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME s))";
+    let default = "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO pg_monitor";
+    holds("", &format!("{table}; {said}"))?;
+    holds(table, &format!("{table}; {said}"))?;
+    holds("CREATE TABLE t (a int, b int)", &format!("{table}; {said}"))?;
+    holds(
+        &format!("{table}; {said}"),
+        &format!("{}; {}", table.replace("NAME s", "NAME s2"), said.replace("SEQUENCE s ", "SEQUENCE s2 ")),
+    )?;
+    holds(&format!("{table}; ALTER TABLE t OWNER TO pg_monitor; {said}"), &format!("{default}; {table}"))
+}
+
+fn a_table_in_a_publication_does_not_bring_its_children() -> Outcome {
+    let tables = "CREATE TABLE p (a int); CREATE TABLE c () INHERITS (p); CREATE PUBLICATION u";
+    holds(tables, &format!("{tables}; ALTER PUBLICATION u ADD TABLE ONLY p"))?;
+    holds(&format!("{tables}; ALTER PUBLICATION u ADD TABLE p"), &format!("{tables}; ALTER PUBLICATION u ADD TABLE c"))
+}
+
+fn a_table_of_a_type_changes_with_the_type() -> Outcome {
+    let of = |attributes: &str| {
+        format!(
+            "CREATE TYPE y AS ({attributes}); CREATE TABLE t OF y; CREATE INDEX ON t (a); CREATE VIEW v AS SELECT a FROM t"
+        )
+    };
+    holds(&of("a int, b text"), &of("a bigint, c text"))?;
+    let workshop = workshop()?;
+    let (old, new) = (catalog(&workshop, &of("a numeric, b text")), catalog(&workshop, &of("a int")));
+    let up = stairwell::schema::compare(&old, &new).unwrap();
+    let losses: Vec<String> = up.losses().map(ToString::to_string).collect();
+    assert_eq!(
+        losses,
+        [
+            "drops the column public.t.b with what is in it",
+            "rounds or cuts what is in the column public.t.a, from numeric to integer"
+        ]
+    );
+    Ok(())
+}
+
+fn a_cast_of_the_schemas_own_is_used() -> Outcome {
+    let cast = "CREATE TYPE m AS (n int); CREATE FUNCTION f(m) RETURNS int LANGUAGE sql AS 'SELECT ($1).n'; CREATE CAST (m AS int) WITH FUNCTION f(m)";
+    let workshop = workshop()?;
+    let side = |rest: &str| catalog(&workshop, &format!("{cast}{rest}"));
+    let up = |context: &str| {
+        let (old, new) =
+            (side(&format!("{context}; CREATE TABLE t (a m)")), side(&format!("{context}; CREATE TABLE t (a int)")));
+        stairwell::schema::compare(&old, &new).unwrap().to_sql()
+    };
+    assert!(up("").contains("TYPE integer USING a::integer;"), "{}", up(""));
+    assert!(up(" AS ASSIGNMENT").contains("TYPE integer;"), "{}", up(" AS ASSIGNMENT"));
+    Ok(())
 }
 
 fn a_column_of_a_foreign_table_gets_another_type_without_a_using() -> Outcome {
