@@ -21,8 +21,8 @@ use crate::schema::statement::{Pass, Statement};
 
 use not_null::NotNull;
 
-pub(super) use cast::{base, loses};
-pub(super) use change::what_a_new_type_loses;
+pub(super) use cast::base;
+pub(super) use change::new_type_loses;
 pub(super) use not_null::follows as not_null_follows;
 pub(super) use numbers::{instead_of_drop, take_from_identity};
 pub(super) use serial::is_serial;

@@ -57,11 +57,11 @@ pub(super) fn stored_in<'a>(catalog: &'a Catalog, id: &Id) -> Option<&'a Id> {
     None
 }
 
-/// The columns of this name of tables that are `OF` the type: what becomes of the attribute becomes of them.
-fn columns_of_it(id: &Id, name: &str, sides: Sides<'_>) -> Vec<Id> {
-    let needed_by = sides.old.needed_by();
-    let tables = needed_by.get(id).into_iter().flatten().filter(|(user, _)| user.kind == Kind::Table);
-    tables.map(|(table, _)| Id::new(Kind::Column, [table.path.as_slice(), &[name.to_owned()]].concat())).collect()
+/// The tables that are `OF` the type: what becomes of an attribute becomes of their columns.
+fn tables_of(id: &Id, catalog: &Catalog) -> Vec<Id> {
+    let needed_by = catalog.needed_by();
+    let users = needed_by.get(id).into_iter().flatten().map(|(user, _)| *user);
+    users.filter(|user| user.kind == Kind::Table).cloned().collect()
 }
 
 /// How a type is made anew: beside the old one, where there are values of that.
@@ -165,13 +165,16 @@ impl Entity for Composite {
                 let names: Vec<String> = gone.iter().map(|name| ident(name)).collect();
                 statement = statement.destroys(column, format!("drops {} of the {id}, also in the {column}", names.join(", ")));
             }
-            for column in gone.iter().flat_map(|name| columns_of_it(id, name, sides)) {
-                statement = statement.destroys(&column, format!("drops the {column} with what is in it"));
-            }
-            for new in &retyped {
-                let before = old.find(&new.name).map_or("", |old| old.data_type.as_str());
-                for column in columns_of_it(id, &new.name, sides).iter().filter(|_| column::loses(before, &new.data_type)) {
-                    statement = statement.destroys(column, column::what_a_new_type_loses(column, before, &new.data_type));
+            for table in tables_of(id, sides.old) {
+                let column = |name: &str| Id::new(Kind::Column, [table.path.as_slice(), &[name.to_owned()]].concat());
+                for column in gone.iter().map(|name| column(name)) {
+                    statement = statement.destroys(&column, format!("drops the {column} with what is in it"));
+                }
+                for new in &retyped {
+                    let before = old.find(&new.name).map_or("", |old| old.data_type.as_str());
+                    if let Some(loss) = column::new_type_loses(&column(&new.name), before, &new.data_type) {
+                        statement = statement.destroys(&column(&new.name), loss);
+                    }
                 }
             }
             statements.push(statement);

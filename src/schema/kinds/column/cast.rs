@@ -81,7 +81,7 @@ pub(super) fn are_whole(old: &str, new: &str) -> bool {
 }
 
 /// Whether values may come out different, though Postgres raises no error.
-pub(in crate::schema::kinds) fn loses(old: &str, new: &str) -> bool {
+pub(super) fn loses(old: &str, new: &str) -> bool {
     let (from, to) = (base(old), base(new));
     let fraction = |name: &str| matches!(name, "real" | "double precision" | "numeric");
     let finer = |text: &str| precision(text).last().copied();

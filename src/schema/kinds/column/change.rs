@@ -144,8 +144,8 @@ impl Plan<'_> {
             }
         }
         let mut statement = Column::alter_all(self.id, Pass::Type, clause);
-        if loses(&old.data_type, &new.data_type) {
-            statement = statement.destroys(self.id, what_a_new_type_loses(self.id, &old.data_type, &new.data_type));
+        if let Some(loss) = new_type_loses(self.id, &old.data_type, &new.data_type) {
+            statement = statement.destroys(self.id, loss);
         }
         statements.push(match note {
             Some(note) => statement.noted(note),
@@ -226,9 +226,9 @@ impl Plan<'_> {
     }
 }
 
-/// In words.
-pub(in crate::schema::kinds) fn what_a_new_type_loses(column: &Id, old: &str, new: &str) -> String {
-    format!("rounds or cuts what is in the {column}, from {old} to {new}")
+/// What a column's new type takes away, in words, if values may come out different.
+pub(in crate::schema::kinds) fn new_type_loses(column: &Id, old: &str, new: &str) -> Option<String> {
+    loses(old, new).then(|| format!("rounds or cuts what is in the {column}, from {old} to {new}"))
 }
 
 impl Identity {
