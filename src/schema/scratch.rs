@@ -297,6 +297,8 @@ impl Scratch {
         let workshop = self.workshop.clone();
         for source in sources {
             let session = self.session()?;
+            // A commit a statement, and none has to outlive a crash.
+            session.send("SET synchronous_commit = off").map_err(|failed| server(&failed))?;
             for (n, statement) in source.statements().enumerate() {
                 let mut outcome = session.send(statement);
                 while let Err(failed) = &outcome
