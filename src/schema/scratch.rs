@@ -1,10 +1,14 @@
 //! Databases that live as long as a comparison.
 
-use std::cell::{RefCell, RefMut};
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+mod helper;
+mod keeper;
+mod live;
 
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+
+use self::keeper::{Keeper, PREFIX, maintenance};
+pub use self::live::clean_up_when_interrupted;
 use super::catalog::Catalog;
 use super::quote;
 use super::read::{ReadError, Reading, Without};
@@ -14,8 +18,8 @@ use super::statement::Statement;
 use crate::diagnostic::Diagnostic;
 use crate::postgres::{ConnectError, Database, Failed, Session, missing_role};
 
-/// What their names begin with. The process id of the server's that serves the owner follows, and 16 hexadecimal digits.
-const PREFIX: &str = "stairwell_scratch_";
+/// The database in which nothing was made.
+const EMPTY: &str = "template0";
 
 /// What is said of roles that a schema names and the server does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,57 +83,12 @@ pub struct StatementFailed {
 #[derive(Clone)]
 pub struct Workshop(Rc<RefCell<Keeper>>);
 
-/// The connection from which databases are made and dropped.
-pub(super) struct Keeper {
-    database: Database,
-    pub(super) session: Session,
-    owner: String,
-    roles: MissingRoles,
-    /// Roles that were made because a schema names them.
-    made_roles: Vec<String>,
-    /// What an empty database has.
-    empty: Option<(Without, Catalog)>,
-}
-
 /// A database that goes away when this is dropped.
 pub struct Scratch {
     name: String,
     database: Database,
     workshop: Workshop,
     session: Option<Session>,
-}
-
-/// What has to be dropped if this process is told to end.
-static LIVE: Mutex<Vec<(Database, String)>> = Mutex::new(Vec::new());
-
-fn live() -> MutexGuard<'static, Vec<(Database, String)>> {
-    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// From now on an interrupt (Ctrl-C) drops this process' scratch databases, and ends it with 130, as shells have it for SIGINT.
-pub fn clean_up_when_interrupted() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let wait = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let interrupted = runtime.is_ok_and(|runtime| runtime.block_on(tokio::signal::ctrl_c()).is_ok());
-            if !interrupted {
-                return;
-            }
-            for (database, name) in live().iter() {
-                if let Ok(mut session) = Session::open(database) {
-                    let _ = session.send(&drop_statement(name));
-                }
-            }
-            std::process::exit(130);
-        };
-        // Without the thread the next command finds what is left.
-        let _ = std::thread::Builder::new().name("interrupts".to_owned()).spawn(wait);
-    });
-}
-
-fn drop_statement(name: &str) -> String {
-    format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote::ident(name))
 }
 
 impl Workshop {
@@ -154,7 +113,7 @@ impl Workshop {
             return Err(ScratchError::NotAllowed { database: database.to_string(), role });
         }
         let leftovers: Vec<String> = names.collect();
-        let mut keeper = Keeper { database: at, session, owner, roles, made_roles: Vec::new(), empty: None };
+        let mut keeper = Keeper::new(at, session, owner, roles);
         for name in leftovers {
             keeper.drop_database(&name);
         }
@@ -167,23 +126,25 @@ impl Workshop {
 
     /// Makes an empty database, as `template0` is.
     pub fn scratch(&self) -> Result<Scratch, ScratchError> {
-        self.scratch_of("template0")
+        self.scratch_of(EMPTY)
+    }
+
+    /// Begins to make the next [`Workshop::scratch`] while something else is done, on a second connection. From then on databases are
+    /// dropped on it, too, and nobody waits for that before the end.
+    pub fn ahead(&self) {
+        self.ahead_of(EMPTY);
+    }
+
+    /// The same for a copy.
+    pub(super) fn ahead_of(&self, template: &str) {
+        self.keeper().ahead_of(template);
     }
 
     /// Makes a copy of a database that nobody is connected to.
     pub(super) fn scratch_of(&self, template: &str) -> Result<Scratch, ScratchError> {
         let mut keeper = self.keeper();
-        let name = format!("{PREFIX}{}_{:016x}", keeper.owner, RandomState::new().build_hasher().finish());
-        // Before it is made: an interrupt may come while it is.
-        live().push((keeper.database.clone(), name.clone()));
-        let create = format!("CREATE DATABASE {name} TEMPLATE {}", quote::ident(template));
-        keeper.session.send(&create).map_err(|failed| ScratchError::Create {
-            database: keeper.database.to_string(),
-            reason: failed.reason(),
-        })?;
-        let database = keeper.database.with_name(&name);
-        drop(keeper);
-        Ok(Scratch { database, name, workshop: self.clone(), session: None })
+        let name = keeper.copy_of(template)?;
+        Ok(Scratch { database: keeper.database.with_name(&name), name, workshop: self.clone(), session: None })
     }
 
     /// The server's major version.
@@ -214,50 +175,10 @@ impl Workshop {
     }
 }
 
-impl Keeper {
-    /// Drops it. What cannot be dropped is left for the next workshop.
-    pub(super) fn drop_database(&mut self, name: &str) {
-        let Err(failed) = self.session.send(&drop_statement(name)) else { return };
-        // A subscription keeps its database, and connects to the publisher when it is dropped, unless it has no slot.
-        if failed.code() == "55006"
-            && let Ok(mut session) = Session::open(&self.database.with_name(name))
-        {
-            let names = "SELECT quote_ident(subname) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
-                 WHERE d.datname = current_database()";
-            for subscription in session.send(names).iter().flatten().filter_map(|row| row.get(0)) {
-                for change in ["DISABLE", "SET (slot_name = NONE)"] {
-                    let _ = session.send(&format!("ALTER SUBSCRIPTION {subscription} {change}"));
-                }
-                let _ = session.send(&format!("DROP SUBSCRIPTION {subscription}"));
-            }
-            drop(session);
-            let _ = self.session.send(&drop_statement(name));
-        }
-    }
-}
-
-/// Another database of the server, and a connection to it: nobody can drop the one that they are in.
-fn maintenance(database: &Database) -> Result<(Database, Session), ScratchError> {
-    let mut refused = None;
-    for name in ["postgres", "template1", database.name()] {
-        let at = database.with_name(name);
-        match Session::open(&at) {
-            Ok(session) => return Ok((at, session)),
-            // No server at all: said of the database that was asked for.
-            Err(error) if error.sqlstate().is_none() => {
-                return Err(Session::open(database).err().unwrap_or(error).into());
-            }
-            Err(error) => refused = Some(error),
-        }
-    }
-    Err(refused.map_or_else(|| ScratchError::Server("there is no database to connect to".to_owned()), Into::into))
-}
-
 impl Drop for Scratch {
     fn drop(&mut self) {
         self.session = None;
-        self.workshop.keeper().drop_database(&self.name);
-        live().retain(|(_, name)| *name != self.name);
+        self.workshop.keeper().let_go(std::mem::take(&mut self.name));
     }
 }
 
@@ -278,7 +199,7 @@ impl Scratch {
 
     fn session(&mut self) -> Result<&mut Session, ScratchError> {
         if self.session.is_none() {
-            self.session = Some(Session::open(&self.database)?);
+            self.session = Some(self.workshop.keeper().connect(&self.database)?);
             self.settle()?;
         }
         self.session.as_mut().ok_or_else(|| ScratchError::Server("there is no connection".to_owned()))

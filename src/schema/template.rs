@@ -38,15 +38,28 @@ impl Templates {
 
     /// A database with as many of the migrations as any template has, and how many these are.
     pub fn longest(&self, workshop: &Workshop) -> Result<(Scratch, usize), ScratchError> {
-        let there = self.there(workshop)?;
-        let best = self.names.iter().enumerate().rev().find(|(_, name)| there.contains(name));
-        if let Some((n, name)) = best
+        if let Some((n, name)) = self.best(workshop)?
             // Somebody may have removed it meanwhile, or look into it.
             && let Ok(scratch) = workshop.scratch_of(name)
         {
             return Ok((scratch, n + 1));
         }
         Ok((workshop.scratch()?, 0))
+    }
+
+    /// Begins to make it, as [`Workshop::ahead`] does.
+    pub fn ahead(&self, workshop: &Workshop) -> Result<(), ScratchError> {
+        match self.best(workshop)? {
+            Some((_, name)) => workshop.ahead_of(name),
+            None => workshop.ahead(),
+        }
+        Ok(())
+    }
+
+    /// The template with the most migrations, and the index of the last of them.
+    fn best(&self, workshop: &Workshop) -> Result<Option<(usize, &String)>, ScratchError> {
+        let there = self.there(workshop)?;
+        Ok(self.names.iter().enumerate().rev().find(|(_, name)| there.contains(name)))
     }
 
     /// Keeps this database, which has all of the migrations, as a template, and removes the oldest of those that are too many. It is only

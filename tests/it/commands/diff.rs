@@ -1,8 +1,13 @@
 //! `db diff`: what differs, and the SQL that is proved before it is shown.
 
-use super::case::{A, Case, Files};
-use crate::harness::Outcome;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use super::case::{A, Case, Files, Role};
+use crate::harness::cluster::signal;
 use crate::harness::database::TestDatabase;
+use crate::harness::{Outcome, xtask};
 
 crate::trials!(
     the_sql_between_two_files_is_all_that_is_printed,
@@ -10,6 +15,8 @@ crate::trials!(
     drift_is_shown_as_a_tree_and_ends_with_one,
     a_mistake_in_a_schema_names_file_and_line,
     nothing_is_left_on_the_server,
+    three_connections_are_enough,
+    whoever_interrupts_it_finds_nothing_left,
     no_difference_is_no_statement,
 );
 
@@ -97,6 +104,44 @@ fn nothing_is_left_on_the_server() -> Outcome {
     file(&case, "schema.sql", "create table b (i int);\nselect nonsense;");
     assert_eq!(case.db(&["diff", "--from", "migrations", "--to", "schema"]).code, 3);
     assert_eq!(scratches(&case), "0");
+    Ok(())
+}
+
+/// One for each side, and one that makes the databases: that of the helper is given back.
+fn three_connections_are_enough() -> Outcome {
+    let role = Role::new("CREATEDB CONNECTION LIMIT 3")?;
+    let case = Case::with(&[])?;
+    file(&case, "old.sql", "create table t (a int);");
+    file(&case, "new.sql", "create table t (a bigint);");
+    let mut command = case.command(&["diff", "--from", "old.sql", "--to", "new.sql"]);
+    let ran = xtask::run(command.env("DATABASE_URL", role.url(&case.database))).ok();
+    assert!(ran.stdout.contains("ALTER COLUMN a TYPE bigint"), "{}", ran.stdout);
+    assert_eq!(owned(&case, &role), "0");
+    Ok(())
+}
+
+fn owned(case: &Case, role: &Role) -> String {
+    case.database.ask(&format!("SELECT count(*) FROM pg_database WHERE pg_get_userbyid(datdba) = '{}'", role.name))
+}
+
+/// Also while the server makes a database, which is nowhere to be seen then.
+fn whoever_interrupts_it_finds_nothing_left() -> Outcome {
+    let role = Role::new("CREATEDB")?;
+    let case = Case::with(&[])?;
+    file(&case, "old.sql", "create table t (a int);");
+    file(&case, "new.sql", "create table t (a bigint);");
+    let working = format!("SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = '{}'", role.name);
+    let mut codes = Vec::new();
+    for tenths in [0, 1, 2, 3, 4, 6] {
+        let mut command = case.command(&["diff", "--from", "old.sql", "--to", "new.sql"]);
+        let mut child = command.env("DATABASE_URL", role.url(&case.database)).stdout(Stdio::null()).spawn().unwrap();
+        while child.try_wait().unwrap().is_none() && case.database.ask(&working) != "t" {}
+        thread::sleep(Duration::from_millis(100 * tenths));
+        signal("INT", child.id());
+        codes.push(child.wait().unwrap().code());
+        assert_eq!(owned(&case, &role), "0", "after {tenths} tenths of a second");
+    }
+    assert!(codes.contains(&Some(130)), "{codes:?}");
     Ok(())
 }
 

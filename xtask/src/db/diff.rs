@@ -2,8 +2,6 @@
 
 mod drift;
 
-use std::thread;
-
 use serde::Serialize;
 use stairwell::schema::{Catalog, Difference, Proof, Script, compare, differences, tree};
 
@@ -106,7 +104,7 @@ fn pair(context: &Context, args: &Args, from: &Given, to: &Given) -> Result<(), 
         Some(database) => Bench::beside(context, database),
         None => Bench::of(context),
     };
-    let (mut old, new) = read(&bench, &from, &to)?;
+    let (mut old, new) = from.read_with(&to, &bench)?;
     same_version(&old.catalog, &new.catalog)?;
     if old.catalog.objects == new.catalog.objects {
         return end(args, &from, &to, &[], &Script::default(), None);
@@ -118,19 +116,6 @@ fn pair(context: &Context, args: &Args, from: &Given, to: &Given) -> Result<(), 
         return Err(flaw.failure());
     }
     end(args, &from, &to, &differences(&proven.old, &new.catalog), &proven.script, proven.flaw.as_ref())
-}
-
-/// Both catalogs, read at the same time where both are databases.
-fn read(bench: &Bench<'_>, from: &Side, to: &Side) -> Result<(Read, Read), Failure> {
-    let (Some(_), Some(there)) = (from.database(), to.database()) else {
-        return Ok((from.read(bench)?, to.read(bench)?));
-    };
-    thread::scope(|scope| {
-        let other = scope.spawn(|| Catalog::of(there, &without()));
-        let old = from.read(bench)?;
-        let new = other.join().map_err(|_| Failure::new(Code::Failed, "reading a catalog ended unexpectedly"))??;
-        Ok((old, Read { catalog: new, scratch: None }))
-    })
 }
 
 /// A script and what its proof found.

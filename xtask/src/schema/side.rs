@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::thread;
 
 use stairwell::migration::Migration;
 use stairwell::postgres::{Database, RunErrorKind};
@@ -114,6 +115,35 @@ impl Side {
         }
     }
 
+    /// Its catalog and that of another side, each while the other is read or made, as far as that can be.
+    pub(crate) fn read_with(&self, other: &Self, bench: &Bench<'_>) -> Result<(Read, Read), Failure> {
+        if let (Self::Database(_), Self::Database(there)) = (self, other) {
+            return thread::scope(|scope| {
+                let new = scope.spawn(|| Catalog::of(there, &without()));
+                let old = self.read(bench)?;
+                let ended = |_| Failure::new(Code::Failed, "reading a catalog ended unexpectedly");
+                Ok((old, Read { catalog: new.join().map_err(ended)??, scratch: None }))
+            });
+        }
+        // Loading files takes longest: what else is wanted is made meanwhile.
+        let other_first = matches!((self, other), (Self::Migrations(_), Self::Sql(..)));
+        let (first, second) = if other_first { (other, self) } else { (self, other) };
+        first.ahead(bench)?;
+        second.ahead(bench)?;
+        let (first, second) = (first.read(bench)?, second.read(bench)?);
+        Ok(if other_first { (second, first) } else { (first, second) })
+    }
+
+    /// Begins to make the scratch database that it will be read from, if there will be one.
+    fn ahead(&self, bench: &Bench<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Database(_) => {}
+            Self::Sql(..) => bench.workshop()?.ahead(),
+            Self::Migrations(migrations) => migrations.templates().ahead(bench.workshop()?)?,
+        }
+        Ok(())
+    }
+
     /// Its catalog, read or made.
     pub(crate) fn read(&self, bench: &Bench<'_>) -> Result<Read, Failure> {
         match self {
@@ -135,17 +165,21 @@ impl Side {
 }
 
 impl Migrations {
+    fn steps(&self) -> Vec<&Migration> {
+        let migrations = self.inspection.set().migrations().iter();
+        migrations.filter(|it| self.newest.is_some_and(|newest| it.version <= newest)).collect()
+    }
+
+    fn templates(&self) -> Templates {
+        templates(&self.project, &self.steps())
+    }
+
     /// A scratch database with what they make.
     fn run(&self, bench: &Bench<'_>) -> Result<Scratch, Failure> {
         let workshop = bench.workshop()?;
-        let Some(newest) = self.newest else { return Ok(workshop.scratch()?) };
-        let steps: Vec<&Migration> =
-            self.inspection.set().migrations().iter().filter(|it| it.version <= newest).collect();
-        let templates = templates(&self.project, &steps);
+        let templates = self.templates();
         let (mut scratch, done) = templates.longest(workshop)?;
-        if done == steps.len() {
-            return Ok(scratch);
-        }
+        let Some(newest) = self.newest.filter(|_| done < self.steps().len()) else { return Ok(scratch) };
         loop {
             let outcome = migrator(&self.inspection).up(scratch.database(), Target::Version(newest));
             let Err(error) = outcome else { break };

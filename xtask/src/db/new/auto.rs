@@ -18,8 +18,8 @@ pub(super) fn steps(context: &Context, args: &Auto, inspection: Inspection) -> R
     let newest = inspection.set().head().map(|migration| migration.version);
     let migrations = Side::migrations(context, inspection, newest)?;
     let bench = Bench::of(context);
-    let (old, scratch) = migrations.read(&bench)?.made()?;
-    let (new, other) = desired.read(&bench)?.made()?;
+    let (old, new) = migrations.read_with(&desired, &bench)?;
+    let ((old, scratch), (new, other)) = (old.made()?, new.made()?);
     same_version(&old, &new)?;
     let without = without();
     let proof = Proof::new(bench.workshop()?, &without);
