@@ -56,6 +56,11 @@ impl Templates {
         Ok(())
     }
 
+    /// Whether a template has all of the migrations.
+    pub fn are_complete(&self, workshop: &Workshop) -> Result<bool, ScratchError> {
+        Ok(self.best(workshop)?.is_some_and(|(last, _)| last + 1 == self.names.len()))
+    }
+
     /// The template with the most migrations, and the index of the last of them.
     fn best(&self, workshop: &Workshop) -> Result<Option<(usize, &String)>, ScratchError> {
         let there = self.there(workshop)?;

@@ -18,6 +18,7 @@ crate::trials!(
     three_connections_are_enough,
     whoever_interrupts_it_finds_nothing_left,
     no_difference_is_no_statement,
+    a_role_that_a_migration_makes_may_be_named_by_the_schema,
 );
 
 const USERS: Files<'_> = (
@@ -142,6 +143,31 @@ fn whoever_interrupts_it_finds_nothing_left() -> Outcome {
         assert_eq!(owned(&case, &role), "0", "after {tenths} tenths of a second");
     }
     assert!(codes.contains(&Some(130)), "{codes:?}");
+    Ok(())
+}
+
+/// The roles of a server are there when the migrations have run, and no scratch database takes them along.
+fn a_role_that_a_migration_makes_may_be_named_by_the_schema() -> Outcome {
+    let role = format!("it_made_{}", std::process::id());
+    let make = format!("create role {role}; create table t (i int); grant select on t to {role};");
+    let case = Case::with(&[("1_role", &make, "drop table t;")])?;
+    file(&case, "schema.sql", &format!("create table t (i int); grant select on t to {role};"));
+    let templates = format!(
+        "SELECT coalesce(string_agg(DISTINCT d.datname, ' '), '') FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+         WHERE s.refobjid = (SELECT oid FROM pg_roles WHERE rolname = '{role}')"
+    );
+    let ran = [["migrations", "schema"], ["schema", "migrations"]].map(|[from, to]| {
+        let ran = case.db(&["diff", "--from", from, "--to", to, "--exit-code"]);
+        // As on a server that has seen neither the role nor the migrations.
+        for name in case.database.ask(&templates).split(' ').filter(|name| !name.is_empty()) {
+            run(&case.database, &format!("drop database {name}"));
+        }
+        run(&case.database, &format!("drop role if exists {role}"));
+        ran
+    });
+    for ran in ran {
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    }
     Ok(())
 }
 

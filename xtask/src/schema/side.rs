@@ -72,6 +72,19 @@ impl Read {
     }
 }
 
+/// The order in which two sides are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// It may be out of reach, which is soon known.
+    Database,
+    /// They have to run, and may make roles that files name.
+    Migrations,
+    /// Loading takes longest: what else is wanted is made meanwhile.
+    Files,
+    /// Migrations that a template has.
+    Copy,
+}
+
 impl Side {
     /// Of what a person named.
     pub(crate) fn of(context: &Context, given: &Given) -> Result<Self, Failure> {
@@ -125,13 +138,22 @@ impl Side {
                 Ok((old, Read { catalog: new.join().map_err(ended)??, scratch: None }))
             });
         }
-        // Loading files takes longest: what else is wanted is made meanwhile.
-        let other_first = matches!((self, other), (Self::Migrations(_), Self::Sql(..)));
+        let other_first = other.turn(bench)? < self.turn(bench)?;
         let (first, second) = if other_first { (other, self) } else { (self, other) };
         first.ahead(bench)?;
         second.ahead(bench)?;
         let (first, second) = (first.read(bench)?, second.read(bench)?);
         Ok(if other_first { (second, first) } else { (first, second) })
+    }
+
+    /// Which of two sides is read first.
+    fn turn(&self, bench: &Bench<'_>) -> Result<Turn, Failure> {
+        Ok(match self {
+            Self::Database(_) => Turn::Database,
+            Self::Sql(..) => Turn::Files,
+            Self::Migrations(migrations) if migrations.templates().are_complete(bench.workshop()?)? => Turn::Copy,
+            Self::Migrations(_) => Turn::Migrations,
+        })
     }
 
     /// Begins to make the scratch database that it will be read from, if there will be one.
