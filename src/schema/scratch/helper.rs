@@ -7,12 +7,12 @@ use std::thread::{self, JoinHandle};
 use super::live;
 use crate::postgres::{Database, Session};
 
-/// What it is asked for. It does one after the other.
+/// What the thread is asked for. It does one after the other.
 enum Job {
-    /// Make the database of this name by this statement, and say whether it succeeded.
-    Make(String, String, Sender<bool>),
-    /// Drop the database of this name.
-    Drop(String),
+    /// Make a database by this statement, and say whether it succeeded.
+    Make { name: String, statement: String, says: Sender<bool> },
+    /// Drop one.
+    Drop { name: String },
 }
 
 /// The thread that has the connection.
@@ -41,14 +41,14 @@ impl Helper {
     pub(super) fn make(&self, name: String, statement: String) -> Ahead {
         let (says, made) = mpsc::channel();
         // Where nobody hears it, nobody answers, and it was not made.
-        let _ = self.jobs.send(Job::Make(name.clone(), statement, says));
+        let _ = self.jobs.send(Job::Make { name: name.clone(), statement, says });
         Ahead { name, made }
     }
 
     /// Begins to drop one.
     pub(super) fn drop_database(&self, name: String) -> Result<(), String> {
-        self.jobs.send(Job::Drop(name)).map_err(|unheard| match unheard.0 {
-            Job::Drop(name) | Job::Make(name, ..) => name,
+        self.jobs.send(Job::Drop { name }).map_err(|unheard| match unheard.0 {
+            Job::Drop { name } | Job::Make { name, .. } => name,
         })
     }
 
@@ -76,16 +76,16 @@ fn work(at: &Database, jobs: &Receiver<Job>) -> Vec<String> {
     let mut left = Vec::new();
     for job in jobs {
         match (job, &mut session) {
-            (Job::Make(name, statement, says), session) => {
+            (Job::Make { name, statement, says }, session) => {
                 live::begins(at, &name);
                 let is_made = session.as_mut().is_some_and(|session| session.send(&statement).is_ok());
                 let _ = says.send(is_made);
             }
-            (Job::Drop(name), Some(session)) => {
+            (Job::Drop { name }, Some(session)) => {
                 live::drop_database(session, at, &name);
                 live::ended(&name);
             }
-            (Job::Drop(name), None) => left.push(name),
+            (Job::Drop { name }, None) => left.push(name),
         }
     }
     left
