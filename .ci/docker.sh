@@ -1,8 +1,8 @@
-# The docker engine and the Postgres image that the tests want: sourced by .ci/run, whose
-# variables (tmp, root, budget) and functions (need_root, kill_as_root, die, took) it uses.
+# The docker engine and the Postgres images that the tests want: sourced by .ci/run, whose
+# variables (tmp, root, budget, clients, make_image) and functions (need_root, kill_as_root, die, took) it uses.
 # shellcheck shell=bash disable=SC2154
 
-image_pid='' image_start=0 dockerd_pid='' bridge=''
+images_pid='' dockerd_pid='' bridge=''
 
 engine_answers() { command -v docker >/dev/null && timeout 30 docker info >/dev/null 2>&1; }
 
@@ -77,36 +77,82 @@ stop_private_engine() {
   bridge=''
 }
 
-# In the background: it takes a minute the first time, in which cargo can already build.
-start_image() {
-  local make=../shared/docker/make-postgres-image command
-  if [[ -x $make ]]; then
-    need_root "building the Postgres image ($make)"
-    image=postgres:15-local
-    command=("${root[@]}" env "DOCKER_HOST=$DOCKER_HOST" "$make" 15)
-  else
-    image=postgres:17
-    echo "there is no ${make#../} beside this checkout: taking the official image $image"
-    command=(docker pull --quiet "$image")
-    if docker image inspect "$image" >/dev/null 2>&1; then command=(echo "$image is there already"); fi
-  fi
-  image_start=$(date +%s)
-  timeout --kill-after=60 "$((budget - SECONDS))" "${command[@]}" >"$tmp/image.log" 2>&1 &
-  image_pid=$!
+# image VERSION: the one for this version. With PostGIS, as is the one that is made here.
+image() {
+  if [[ -x $make_image ]]; then echo "postgres:$1-local"; return 0; fi
+  case $1 in
+    18) echo postgis/postgis:18-3.6 ;;
+    *) echo "postgis/postgis:$1-3.5" ;;
+  esac
 }
 
+# In the background and one after the other: each takes a minute the first time, in which cargo can already build.
+start_images() {
+  if [[ -x $make_image ]]; then need_root "building the Postgres images ($make_image)"
+  else echo "there is no ${make_image#../} beside this checkout: taking PostGIS' images"; fi
+  make_images "$@" &
+  images_pid=$!
+}
+
+make_images() {
+  local version start command
+  trap - EXIT   # it is not this process that cleans up
+  trap 'kill_as_root "$child" 2>/dev/null; exit 143' TERM
+  for version; do
+    start=$SECONDS
+    command=(docker pull --quiet "$(image "$version")")
+    if [[ -x $make_image ]]; then command=("${root[@]}" env "DOCKER_HOST=$DOCKER_HOST" "$make_image" "$version")
+    elif docker image inspect "$(image "$version")" >/dev/null 2>&1; then command=(echo "$(image "$version") is there already"); fi
+    timeout --kill-after=60 "$((budget - SECONDS))" "${command[@]}" >"$tmp/image.$version.log" 2>&1 &
+    child=$!
+    if wait "$child"; then echo "$((SECONDS - start))" >"$tmp/image.$version.done"
+    else echo "exit code $?" >"$tmp/image.$version.failed"; fi
+  done
+}
+
+# await_image VERSION: until it is there.
 await_image() {
-  local rc=0
-  wait "$image_pid" || rc=$?
-  image_pid=''
-  tail -n 40 "$tmp/image.log"
-  ((rc == 0)) || die "no image $image (exit code $rc); what its making or pulling said is above"
-  took "(the image, in the background)" $(($(stat -c %Y "$tmp/image.log") - image_start))
+  until [[ -e $tmp/image.$1.done || -e $tmp/image.$1.failed ]]; do
+    [[ -d /proc/$images_pid ]] || break
+    sleep 0.5
+  done
+  tail -n 40 "$tmp/image.$1.log"
+  [[ -e $tmp/image.$1.done ]] ||
+    die "no image $(image "$1") ($(cat "$tmp/image.$1.failed" || echo 'its making was stopped')); what its making or pulling said is above"
+  took "(the image of Postgres $1, in the background)" "$(cat "$tmp/image.$1.done")"
 }
 
-stop_image() {
-  [[ -n $image_pid ]] || return 0
-  kill_as_root "$image_pid" 2>/dev/null
-  wait "$image_pid"
-  echo 'ci: the image, so far:'; tail -n 3 "$tmp/image.log"
+# start_clients VERSION: makes a folder, $clients, with psql and pg_dump as they are in the image. Debian has them of one version only,
+# and pg_dump refuses a server that is newer. They see the server that tests started, and files that tests and the checkout have.
+start_clients() {
+  local program temporary=${TMPDIR:-/tmp}
+  clients=$tmp/clients
+  mkdir -p "$clients"
+  docker run --detach --cidfile "$clients/id" --network host --volume "$temporary:$temporary" --volume "$PWD:$PWD" \
+    --entrypoint sleep "$(image "$1")" infinity >/dev/null
+  for program in psql pg_dump; do
+    cat >"$clients/$program" <<SCRIPT
+#!/bin/bash
+environment=()
+for name in "\${!PG@}"; do environment+=(--env "\$name"); done
+export DOCKER_HOST=$DOCKER_HOST
+exec docker exec --interactive "\${environment[@]}" $(cat "$clients/id") $program "\$@"
+SCRIPT
+    chmod +x "$clients/$program"
+  done
+  "$clients/pg_dump" --version
+}
+
+stop_clients() {
+  [[ -n $clients ]] || return 0
+  docker rm --force "$(cat "$clients/id")" >/dev/null
+  rm -r "$clients"
+  clients=''
+}
+
+stop_images() {
+  [[ -n $images_pid && -d /proc/$images_pid ]] || return 0
+  kill "$images_pid" 2>/dev/null
+  wait "$images_pid"
+  echo 'ci: the images, so far:'; tail -n 3 "$tmp"/image.*.log
 }

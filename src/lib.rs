@@ -8,6 +8,8 @@
 //! * the `xtask` member, crate `stairwell-xtask`, gives `cargo xtask db …`. What it compares schemas with is `schema` (feature `schema`):
 //!   a database's catalog as a value, the statements between two of them, and their proof on scratch databases.
 //!
+//! Tests get a migrated database each from `testing` (feature `testing`).
+//!
 //! Without features it is what a build script wants to compile: no Postgres client, no async runtime.
 //!
 //! Deciding is pure and doing is thin: files become a [`MigrationSet`], a set and what the database has become a [`Plan`], and a plan
@@ -44,10 +46,14 @@ pub mod plan;
 pub mod postgres;
 #[cfg(feature = "schema")]
 pub mod schema;
+#[cfg(feature = "server")]
+pub mod server;
 mod set;
 pub mod sql;
 #[cfg(feature = "startup")]
 pub mod startup;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod version;
 
 pub use checksum::{Checksum, ChecksumError};
@@ -59,4 +65,6 @@ pub use embedded::inspect as inspect_embedded;
 pub use include_dir;
 pub use plan::{OutOfOrder, Plan, Target};
 pub use set::{Findings, Inspection, MigrationSet, SetError};
+#[cfg(feature = "testing")]
+pub use stairwell_macros::test;
 pub use version::{Version, VersionError};

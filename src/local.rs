@@ -31,6 +31,14 @@ const DATABASE_SUFFIX: &str = "_dev";
 pub struct Project {
     root: PathBuf,
     target: PathBuf,
+    purpose: Purpose,
+}
+
+/// Which of a project's servers is meant. Tests have one of their own: the roles that a migration makes are the whole server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Development,
+    Tests,
 }
 
 impl Project {
@@ -38,7 +46,8 @@ impl Project {
     ///
     /// `root` is made canonical where it exists, so that a link to a project is that project.
     pub fn new(root: &Path, target: &Path) -> Self {
-        Self { root: root.canonicalize().unwrap_or_else(|_| root.to_owned()), target: target.to_owned() }
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        Self { root, target: target.to_owned(), purpose: Purpose::Development }
     }
 
     /// Finds the project that `start` is in, and the target directory that the running program was built into.
@@ -55,7 +64,13 @@ impl Project {
             .ok()
             .and_then(|program| tagged_ancestor(&program))
             .unwrap_or_else(|| root.join("target"));
-        Some(Self { root, target })
+        Some(Self { root, target, purpose: Purpose::Development })
+    }
+
+    /// The same project with the server of its tests: another key, and so another folder, socket and database.
+    #[must_use]
+    pub fn for_tests(&self) -> Self {
+        Self { purpose: Purpose::Tests, ..self.clone() }
     }
 
     /// The workspace's root folder.
@@ -68,11 +83,17 @@ impl Project {
         &self.target
     }
 
-    /// Eight hexadecimal digits that tell this project from others: the start of the SHA-256 of the root's path.
+    /// Eight hexadecimal digits that tell this project from others: the start of the SHA-256 of the root's path (and of a word more for its
+    /// tests).
     ///
     /// Several projects may share one target directory, and all share one `/tmp`.
     pub fn key(&self) -> String {
-        let digest: [u8; 32] = Sha256::digest(self.root.as_os_str().as_encoded_bytes()).into();
+        let mut digest = Sha256::new_with_prefix(self.root.as_os_str().as_encoded_bytes());
+        if self.purpose == Purpose::Tests {
+            // No path has this.
+            digest.update(b"\0tests");
+        }
+        let digest: [u8; 32] = digest.finalize().into();
         let [a, b, c, d, ..] = digest;
         format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
     }
@@ -214,15 +235,17 @@ mod tests {
 
     #[test]
     fn a_key_is_eight_hexadecimal_digits_of_the_root_path() {
-        let key = |root: &str| Project { root: root.into(), target: "/t".into() }.key();
+        let project = |root: &str| Project { root: root.into(), target: "/t".into(), purpose: Purpose::Development };
+        let key = |root: &str| project(root).key();
         // printf %s /srv/shop | sha256sum
         assert_eq!(key("/srv/shop"), "e7c7ea0b");
         assert_ne!(key("/srv/shop"), key("/srv/other"));
+        assert_ne!(key("/srv/shop"), project("/srv/shop").for_tests().key());
     }
 
     #[test]
     fn the_server_folder_is_under_the_target_directory() {
-        let project = Project { root: "/srv/shop".into(), target: "/out".into() };
+        let project = Project { root: "/srv/shop".into(), target: "/out".into(), purpose: Purpose::Development };
         assert_eq!(project.url_file(), Path::new("/out/stairwell").join(project.key()).join("url"));
     }
 

@@ -30,7 +30,8 @@ pub use config::{Config, ConfigError};
 
 use cli::{Cli, Command, fail};
 
-static MIGRATIONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../migrations");
+/// The folder as it was when this was built.
+pub static MIGRATIONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../migrations");
 
 /// What the ledger names as the program that applied a migration.
 const PROGRAM: &str = concat!("app ", env!("CARGO_PKG_VERSION"));

@@ -9,7 +9,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
 use super::error::ConnectError;
-use super::pairs::plain_pairs;
+use super::pairs::{begins_with_pair, plain_pairs};
 use super::passfile;
 use super::tls::{self, Connector, Tls, TlsSettingError, Tries};
 use super::url::plain_query;
@@ -66,7 +66,8 @@ impl Database {
     pub fn parse(text: &str) -> Result<Self, DatabaseError> {
         let text = text.trim();
         let mut tls = Tls::default();
-        let plain = match text.split_once("://") {
+        let url = text.split_once("://").filter(|_| !begins_with_pair(text));
+        let plain = match url {
             Some((scheme, rest)) => {
                 let base = scheme.split('+').next().unwrap_or_default().to_ascii_lowercase();
                 if !matches!(base.as_str(), "postgres" | "postgresql") {
@@ -89,11 +90,7 @@ impl Database {
         let mut config: Config = plain.parse().map_err(|error: tokio_postgres::Error| {
             // The inner error names the key and never the value.
             let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            DatabaseError::Syntax(if text.contains("://") {
-                why
-            } else {
-                "expected `key=value` pairs or a URL".to_owned()
-            })
+            DatabaseError::Syntax(if url.is_some() { why } else { "expected `key=value` pairs or a URL".to_owned() })
         })?;
         tls.check()?;
         tls.apply(&mut config);
@@ -206,7 +203,7 @@ impl Database {
     }
 
     /// The same under this name in `pg_stat_activity`, unless it has one.
-    pub(super) fn with_application(&self, name: &str) -> Self {
+    pub(crate) fn with_application(&self, name: &str) -> Self {
         let mut database = self.clone();
         if database.config.get_application_name().is_none() {
             database.config.application_name(name);
@@ -359,6 +356,8 @@ mod tests {
             "password=hunter2 bogus",
             "postgresql://u:hunter2@h:port/d",
             "hunter2://u",
+            "host=db passwrd=hunter2://u",
+            "SHOP_URL=postgres://u:hunter2@h/d",
             "hunter2",
             "postgresql://u:hunter2@h/d?bogus=hunter2",
         ] {

@@ -104,6 +104,12 @@ impl Ledger {
         }
     }
 
+    /// The names of its schema and its table.
+    #[cfg(feature = "schema")]
+    pub(crate) fn names(&self) -> (String, String) {
+        (self.schema.clone(), self.table.clone())
+    }
+
     /// `"schema"."table"`: quoted, since a name like `user` is a key word.
     pub(super) fn quoted(&self) -> String {
         format!("\"{}\".\"{}\"", self.schema, self.table)

@@ -202,6 +202,7 @@ mod tests {
             ("hostaddr=10.0.0.1 dbname=shop", "postgresql://10.0.0.1/shop"),
             ("host=db hostaddr=10.0.0.1", "postgresql://db/?hostaddr=10.0.0.1"),
             ("host=db password=x", "postgresql://db/?password=x"),
+            ("host=db dbname=a://b", "postgresql://db/a%3A%2F%2Fb"),
             (
                 "postgresql://h/d?options=-c%20a%3Db&connect_timeout=3&target_session_attrs=read-write",
                 "postgresql://h:5432/d?options=-c%20a%3Db&connect_timeout=3&target_session_attrs=read-write",

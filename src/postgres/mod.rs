@@ -49,6 +49,8 @@ pub use libpq::Password;
 pub use migrator::{Migrator, Transactions};
 #[cfg(feature = "startup")]
 pub(crate) use patience::pause;
+#[cfg(feature = "testing")]
+pub(crate) use session::Row;
 #[cfg(feature = "schema")]
 pub(crate) use session::{Failed, Session};
 pub use spawn::{SpawnError, spawn};

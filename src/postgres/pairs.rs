@@ -16,6 +16,12 @@ pub(super) fn plain_pairs(text: &str, tls: &mut Tls) -> Result<String, DatabaseE
     Ok(kept.join(" "))
 }
 
+/// Whether it begins with a `key=`, so that a `://` further on is a part of a value.
+pub(super) fn begins_with_pair(text: &str) -> bool {
+    let (key, _) = text.split_once('=').unwrap_or_default();
+    !key.is_empty() && key.trim_end().bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Pair<'a> {
     key: &'a str,

@@ -5,13 +5,21 @@
 //! stream of replies on top.
 
 use std::cell::Cell;
+#[cfg(feature = "testing")]
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+#[cfg(feature = "testing")]
+use std::pin::Pin;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
+#[cfg(feature = "testing")]
+use futures_util::Stream as _;
 use futures_util::TryStreamExt;
 use tokio::runtime::{Builder, Handle, Runtime};
+#[cfg(feature = "testing")]
+use tokio_postgres::SimpleQueryStream;
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage, SimpleQueryRow};
 
@@ -53,6 +61,9 @@ pub(crate) struct Session {
     client: Client,
     database: Database,
     notices: Arc<Mutex<Vec<DbError>>>,
+    /// The replies to messages that nobody waits for.
+    #[cfg(feature = "testing")]
+    left: VecDeque<Pin<Box<SimpleQueryStream>>>,
     #[cfg(feature = "fail-points")]
     connection: tokio::task::JoinHandle<()>,
 }
@@ -137,6 +148,8 @@ impl Session {
             client,
             database,
             notices,
+            #[cfg(feature = "testing")]
+            left: VecDeque::new(),
             #[cfg(feature = "fail-points")]
             connection: task,
         })
@@ -157,6 +170,62 @@ impl Session {
             }
         }));
         (rows, outcome)
+    }
+
+    /// Sends messages and waits for no reply: whatever becomes of this process then, the server does the first of them, and when it answers it
+    /// notices that nobody is there.
+    #[cfg(feature = "testing")]
+    pub(crate) fn leave(&mut self, messages: &[&str]) -> Result<(), Failed> {
+        for message in messages {
+            let sent = self.runtime.block_on(async {
+                let sent = self.client.simple_query_raw(message).await;
+                written().await;
+                sent
+            });
+            let replies = sent.map_err(|error| Failed { completed: 0, error, blocker: None })?;
+            self.left.push_back(Box::pin(replies));
+        }
+        Ok(())
+    }
+
+    /// Waits for what was left.
+    #[cfg(feature = "testing")]
+    pub(crate) fn finish_what_was_left(&mut self) -> Result<(), Failed> {
+        while let Some(mut replies) = self.left.pop_front() {
+            let outcome = self.runtime.block_on(async {
+                while replies.as_mut().try_next().await?.is_some() {}
+                Ok(())
+            });
+            outcome.map_err(|error| Failed { completed: 0, error, blocker: None })?;
+        }
+        Ok(())
+    }
+
+    /// Whether what was left is done, or why not; `None` while it is under way.
+    #[cfg(feature = "testing")]
+    pub(crate) fn look_at_what_was_left(&mut self) -> Option<Result<(), Failed>> {
+        while let Some(replies) = self.left.front_mut() {
+            let came = self.runtime.block_on(async {
+                written().await;
+                poll_fn(|context| {
+                    loop {
+                        match replies.as_mut().poll_next(context) {
+                            Poll::Ready(Some(Ok(_))) => {}
+                            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                            Poll::Ready(None) => return Poll::Ready(Some(Ok(()))),
+                            Poll::Pending => return Poll::Ready(None),
+                        }
+                    }
+                })
+                .await
+            });
+            let came = came?;
+            self.left.pop_front();
+            if let Err(error) = came {
+                return Some(Err(Failed { completed: 0, error, blocker: None }));
+            }
+        }
+        Some(Ok(()))
     }
 
     /// Sends one, hands over each reply as it arrives, and tells who keeps it waiting for a lock, as often as it looks. Statements count from 0.
@@ -219,10 +288,7 @@ impl Session {
     /// A point at which a test may end this process or this connection.
     #[cfg(feature = "fail-points")]
     async fn fail_point(&self) {
-        // What is to be sent is written by the connection's task, when it has its turn.
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-        }
+        written().await;
         if fail_point::reach() == fail_point::Action::Cut {
             self.connection.abort();
         }
@@ -231,5 +297,13 @@ impl Session {
     /// Takes the notices (`RAISE NOTICE`, `… does not exist, skipping`) that have arrived.
     pub(crate) fn take_notices(&self) -> Vec<DbError> {
         std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What is to be sent is written by the connection's task when it has its turn, and what has come is read.
+#[cfg(any(feature = "fail-points", feature = "testing"))]
+async fn written() {
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
     }
 }

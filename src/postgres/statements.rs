@@ -1,13 +1,15 @@
 //! Scripts outside of a transaction: statement by statement, with the lock held beside them and progress in the ledger.
 //!
-//! A `no-transaction` script is one statement; an imported history may have several. What a crash leaves is told by its effect: an
-//! index that is there and valid is done, one that is invalid is debris, anything else has not happened.
+//! A `no-transaction` script is one statement; an imported history may have several. A statement that Postgres takes in a transaction as
+//! well commits together with its progress, so a crash leaves both or neither. What it leaves of an index that is built or dropped
+//! concurrently is told by its effect: one that is there and valid is done, one that is invalid is debris. Anything else (VACUUM) is run
+//! again.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::blocker::Watch;
-use super::concurrent::{Concurrent, Index};
+use super::concurrent::{Concurrent, Index, Unnamed};
 use super::database::Database;
 use super::error::RunErrorKind;
 use super::event::Event;
@@ -20,6 +22,7 @@ use super::runner::Outcome;
 use super::session::{Failed, Row, Session};
 use crate::migration::Direction;
 use crate::plan::{State, Step};
+use crate::sql;
 use crate::version::Version;
 
 /// How often to look whether a statement waits for another session.
@@ -77,6 +80,19 @@ impl Alone<'_, '_> {
     }
 
     fn run_locked(&mut self, step: &Step, holder: &mut Session) -> Result<Duration, Stop> {
+        let first = match step.resume {
+            None => {
+                self.refuse_vain_drop(step)?;
+                0
+            }
+            // Before the mark is written again, whose age tells which index is newer.
+            Some(n) if self.unnamed_is_built(step, n)? => {
+                let progress = self.migrator.ledger.progress(step, n + 1);
+                self.session.send(&progress)?;
+                n + 1
+            }
+            Some(n) => n,
+        };
         let begin = match step.direction {
             Direction::Up => self.migrator.ledger.begin_up(step, &self.migrator.program, Fence::Open),
             Direction::Down => self.migrator.ledger.begin_down(step),
@@ -87,10 +103,8 @@ impl Alone<'_, '_> {
         // A time-out of the role's must not kill what may take hours, and one around CONCURRENTLY would leave an invalid index.
         self.session.send(&format!("SET lock_timeout = 0;{}", self.facts.set("")))?;
         let started = Instant::now();
-        for n in step.resume.unwrap_or(0)..step.script.statements().len() {
+        for n in first..step.script.statements().len() {
             self.statement(step, n)?;
-            let progress = self.migrator.ledger.progress(step, n + 1);
-            self.session.send(&progress)?;
         }
         let elapsed = started.elapsed();
         self.session.send(&[RESET_ROLE, RESET_REST].concat().concat())?;
@@ -102,12 +116,56 @@ impl Alone<'_, '_> {
         Ok(elapsed)
     }
 
+    /// An index that is not there cannot be dropped, and the server says so. Under a mark, a crash would look to the next run as if it had
+    /// been dropped by this one.
+    fn refuse_vain_drop(&mut self, step: &Step) -> Result<(), Stop> {
+        let (text, start) = step.script.statement(0);
+        if let Some(index) = Concurrent::of(text).filter(|index| !index.creates)
+            && index.look(self.session)? == Index::Absent
+            && let Err(failed) = self.session.send(text)
+        {
+            return Err(self.statement_failed(step, 0, start, None, failed));
+        }
+        Ok(())
+    }
+
+    /// Whether an interrupted run has built the index of this statement, which leaves its name to the server: it is on the statement's table,
+    /// and newer than the mark. Debris is dropped.
+    fn unnamed_is_built(&mut self, step: &Step, n: usize) -> Result<bool, Stop> {
+        let (text, _) = step.script.statement(n);
+        let Some(unnamed) = Unnamed::of(text) else { return Ok(false) };
+        loop {
+            match unnamed.look(self.session, &self.migrator.ledger.row(step))? {
+                Index::Valid => return Ok(true),
+                Index::Absent => return Ok(false),
+                Index::BeingBuilt => self.wait_for_build(&format!("on {}", unnamed.table)),
+                Index::Invalid(name) => self.drop_debris(&name)?,
+            }
+        }
+    }
+
+    fn wait_for_build(&mut self, what: &str) {
+        let text = format!(
+            "the index {what} is being built by another session, perhaps of an interrupted run; waiting for it"
+        );
+        self.migrator.say(&Event::Notice { text: &text });
+        sleep(Duration::from_secs(1));
+    }
+
+    fn drop_debris(&mut self, name: &str) -> Result<(), Stop> {
+        let text = format!("the index {name} is invalid, left by a build that failed or was interrupted; dropping it");
+        self.migrator.say(&Event::Notice { text: &text });
+        self.session.send(&format!("DROP INDEX CONCURRENTLY {name}"))?;
+        Ok(())
+    }
+
     /// Takes the lock in a second session, which stays idle in its transaction: in READ COMMITTED that holds no snapshot, so
     /// `CREATE INDEX CONCURRENTLY` does not wait for it.
     fn hold_lock(&self) -> Result<Session, Stop> {
         let mut holder = Session::open(self.database).map_err(|error| Stop::Outcome(Outcome::Refused(error.into())))?;
         let take = format!(
-            "{BEGIN}SET LOCAL idle_in_transaction_session_timeout = 0; SELECT {}",
+            "{BEGIN}SET LOCAL idle_in_transaction_session_timeout = 0;{} SELECT {}",
+            self.facts.set("LOCAL "),
             self.migrator.ledger.try_lock()
         );
         let rows = holder.send(&take)?;
@@ -166,13 +224,20 @@ impl Alone<'_, '_> {
         Err(Stop::Outcome(Outcome::Script(Box::new(failure))))
     }
 
+    /// Does one statement and records that it is done.
     fn statement(&mut self, step: &Step, n: usize) -> Result<(), Stop> {
         let (text, start) = step.script.statement(n);
         let concurrent = Concurrent::of(text);
+        let progress = self.migrator.ledger.progress(step, n + 1);
         if let Some(index) = &concurrent
             && self.settled_before(step, index)?
         {
+            self.session.send(&progress)?;
             return Ok(());
+        }
+        let joined = !step.script.controls_transaction() && joins_transaction(text);
+        if joined {
+            self.session.send(BEGIN)?;
         }
         let watch = Watch { pid: self.facts.pid.clone(), every: LOOK };
         let mut told = None;
@@ -188,6 +253,9 @@ impl Alone<'_, '_> {
             },
         );
         if let Err(failed) = sent {
+            if joined && !failed.connection_lost() {
+                self.session.send("ROLLBACK")?;
+            }
             return Err(self.statement_failed(step, n, start, concurrent.as_ref(), failed));
         }
         match concurrent {
@@ -203,7 +271,14 @@ impl Alone<'_, '_> {
                 self.unbegin(step, n)?;
                 Err(Stop::Outcome(Outcome::Script(Box::new(failure.keeping(n)))))
             }
-            _ => Ok(()),
+            _ => {
+                self.session.send(&progress)?;
+                if joined && let Err(failed) = self.session.send("COMMIT") {
+                    // What it has deferred to the commit is its own doing. The transaction is over.
+                    return Err(self.statement_failed(step, n, start, None, failed));
+                }
+                Ok(())
+            }
         }
     }
 
@@ -212,21 +287,8 @@ impl Alone<'_, '_> {
         loop {
             match (index.look(self.session)?, index.creates) {
                 (Index::Valid, true) | (Index::Absent, false) => return Ok(step.resume.is_some()),
-                (Index::BeingBuilt, _) => {
-                    let text = format!(
-                        "the index {} is being built by another session, perhaps of an interrupted run; waiting for it",
-                        index.name
-                    );
-                    self.migrator.say(&Event::Notice { text: &text });
-                    sleep(Duration::from_secs(1));
-                }
-                (Index::Invalid(name), true) => {
-                    let text = format!(
-                        "the index {name} is invalid, left by a build that failed or was interrupted; dropping it"
-                    );
-                    self.migrator.say(&Event::Notice { text: &text });
-                    self.session.send(&format!("DROP INDEX CONCURRENTLY {name}"))?;
-                }
+                (Index::BeingBuilt, _) => self.wait_for_build(index.name),
+                (Index::Invalid(name), true) => self.drop_debris(&name)?,
                 _ => return Ok(false),
             }
         }
@@ -267,6 +329,11 @@ impl Alone<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Whether this statement can commit together with its progress.
+fn joins_transaction(text: &str) -> bool {
+    sql::split(text).statements.first().is_some_and(|statement| sql::joins_transaction(text, statement))
 }
 
 fn first(rows: &[Row]) -> Option<&str> {

@@ -11,7 +11,7 @@ mod kinds;
 mod loss;
 mod privileges;
 mod proof;
-mod quote;
+pub(crate) mod quote;
 mod read;
 mod rename;
 mod round_trip;

@@ -10,13 +10,19 @@ use super::catalog::{Catalog, Grantee, Object, Tie};
 use super::id::{Id, Kind};
 use super::kinds::{Definition, cut_cycles, queries};
 use super::quote::CURRENT_USER;
-use crate::postgres::{Failed, Session};
+use crate::postgres::{Failed, Ledger, Session};
 
 /// What of a database is not part of its schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Without {
     /// The ledger: its schema, unless that is `public`, and its table with all that is of it.
     pub ledger: Option<(String, String)>,
+}
+
+impl From<&Ledger> for Without {
+    fn from(ledger: &Ledger) -> Self {
+        Self { ledger: Some(ledger.names()) }
+    }
 }
 
 /// How often a session reads.

@@ -117,7 +117,7 @@ impl Source {
     }
 
     /// Its statements, one by one.
-    pub(super) fn statements(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn statements(&self) -> impl Iterator<Item = &str> {
         self.statements.iter().filter_map(|range| self.text.get(range.clone()))
     }
 
@@ -131,7 +131,7 @@ impl Source {
     }
 
     /// What the server said about a statement.
-    pub(super) fn refused(&self, statement: usize, failed: &Failed) -> Diagnostic {
+    pub(crate) fn refused(&self, statement: usize, failed: &Failed) -> Diagnostic {
         let range = self.statements.get(statement).cloned().unwrap_or(0..0);
         let sql = self.text.get(range.clone()).unwrap_or_default();
         let error = failed.error.as_db_error();

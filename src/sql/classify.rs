@@ -80,6 +80,26 @@ pub fn in_transaction_refused(text: &str, statement: &Statement) -> Option<&'sta
     }
 }
 
+/// Whether the statement does the same in a transaction as by itself, as far as a lexer can tell.
+///
+/// That is not so for what Postgres refuses there, for `CALL` and a `DO` that may commit by themselves, and for a subscription, whose options
+/// decide. All that is no change of schema or data counts as not so, too.
+pub fn joins_transaction(text: &str, statement: &Statement) -> bool {
+    const CHANGES: [&str; 15] = [
+        "ALTER", "COMMENT", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "MERGE", "REFRESH", "REVOKE", "SECURITY",
+        "SELECT", "TRUNCATE", "UPDATE", "WITH",
+    ];
+    let is = |n, word| statement.is(text, n, word);
+    if is(0, "DO") {
+        // In text that is put together while it runs, the words stand as well.
+        let body = text.get(statement.start..statement.end).unwrap_or_default().to_ascii_uppercase();
+        return !["COMMIT", "ROLLBACK", "CALL"].iter().any(|word| body.contains(word));
+    }
+    CHANGES.iter().any(|word| is(0, word))
+        && !is(1, "SUBSCRIPTION")
+        && in_transaction_refused(text, statement).is_none()
+}
+
 const CREATE_INDEX: &str = "CREATE INDEX CONCURRENTLY";
 const DROP_INDEX: &str = "DROP INDEX CONCURRENTLY";
 
@@ -203,6 +223,33 @@ mod tests {
             "reindex (verbose) table /* not concurrently */ t",
         ] {
             assert_eq!(first(text, in_transaction_refused), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_the_same_in_a_transaction_is_seen() {
+        for text in [
+            "alter type mood add value 'new'",
+            "insert into t values (1)",
+            "with a as (delete from t returning *) insert into u select * from a",
+            "create index i on t (a)",
+            "refresh materialized view concurrently v",
+            "do $$ begin insert into t values (1); end $$",
+        ] {
+            assert!(first(text, joins_transaction), "{text}");
+        }
+        for text in [
+            "create index concurrently i on t (a)",
+            "vacuum t",
+            "call p()",
+            "create subscription s connection '' publication p with (connect = false)",
+            "do $$ begin commit; end $$",
+            "do $$ begin execute 'call p()'; end $$",
+            "set role r",
+            "lock table t",
+            "begin",
+        ] {
+            assert!(!first(text, joins_transaction), "{text}");
         }
     }
 

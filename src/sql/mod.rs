@@ -14,7 +14,8 @@ mod position;
 mod statement;
 
 pub use classify::{
-    ConcurrentIndex, TransactionControl, concurrent_index, in_transaction_refused, transaction_control,
+    ConcurrentIndex, TransactionControl, concurrent_index, in_transaction_refused, joins_transaction,
+    transaction_control,
 };
 pub use hazard::{
     DataLoss, EnumValueUse, Opaque, Reach, Review, SessionState, enum_values_used, review, session_state,

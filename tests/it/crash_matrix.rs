@@ -16,6 +16,7 @@ crate::trials!(
     killed_after_any_message_of_down_the_next_down_completes_it,
     cut_off_after_any_message_of_up_it_completes_by_itself,
     cut_off_after_any_message_of_down_it_completes_by_itself,
+    killed_over_a_drop_of_what_is_not_there_the_next_run_is_refused_as_well,
 );
 
 /// Points at once, each with a database and a process of its own.
@@ -38,8 +39,8 @@ impl Way {
     }
 }
 
-/// Scripts in a transaction, which leave a row each; an index built and dropped outside of one; and a script outside of one that is not
-/// about an index, which a crash may run again.
+/// Scripts in a transaction, which leave a row each; an index built and dropped outside of one; a script outside of one that is not about
+/// an index, which a crash may run again; and one of an imported history, of several statements, each of which is done once.
 fn workspace() -> Workspace {
     let row = |n: usize| (format!("insert into ran values ({n});"), format!("delete from ran where n = {n};"));
     let alone = |script: &str| format!("-- stairwell: no-transaction\n{script}\n");
@@ -54,6 +55,15 @@ fn workspace() -> Workspace {
         workspace.write(&format!("{n}_step.up.sql"), up);
         workspace.write(&format!("{n}_step.down.sql"), down);
     }
+    // Neither can be done twice.
+    let up = "alter table ran add extra int;\ncreate index concurrently ran_extra on ran (extra);\n\
+              create index concurrently on ran (extra, n);\ninsert into ran values (8);\n";
+    let down = "delete from ran where n = 8;\ndrop index concurrently ran_extra;\n\
+                drop index concurrently ran_extra_n_idx;\nalter table ran drop extra;\n";
+    workspace.write("8_imported.up.sql", up);
+    workspace.write("8_imported.down.sql", down);
+    let imported = stairwell::inspect(&workspace.migrations()).unwrap();
+    workspace.write(stairwell::lock::LOCK_FILE, imported.set().lock().to_string());
     workspace
 }
 
@@ -111,8 +121,8 @@ fn at_every_point(way: Way, action: &str, after: impl Fn(usize, &Workspace, &Tes
 /// What ledger and tables say must agree at any moment; `None` where the ledger or the table is not there yet.
 fn agrees(point: usize, database: &TestDatabase) {
     let ledger = "SELECT coalesce(string_agg(version::text, ' ' ORDER BY version), '') FROM stairwell.ledger \
-                  WHERE state = 'applied' AND version NOT IN (3, 5)";
-    let rows = "SELECT coalesce(string_agg(n::text, ' ' ORDER BY n), '') FROM ran";
+                  WHERE state = 'applied' AND version NOT IN (3, 5, 8)";
+    let rows = "SELECT coalesce(string_agg(n::text, ' ' ORDER BY n), '') FROM ran WHERE n < 8";
     let there = |relation: &str| database.ask(&format!("SELECT to_regclass('{relation}') IS NOT NULL")) == "t";
     let ledger = if there("stairwell.ledger") { database.ask(ledger) } else { String::new() };
     let rows = if there("ran") { database.ask(rows) } else { String::new() };
@@ -138,12 +148,14 @@ fn is_complete(way: Way, point: usize, database: &TestDatabase) {
         database.ask("SELECT count(*) || ' ' || count(*) FILTER (WHERE state = 'applied') FROM stairwell.ledger");
     match way {
         Way::Up => {
-            assert_eq!(states, "7 7", "point {point}");
+            assert_eq!(states, "8 8", "point {point}");
             assert_eq!(
                 database.ask("SELECT string_agg(n::text, ' ' ORDER BY n) FROM ran"),
-                "1 2 4 6 7",
+                "1 2 4 6 7 8",
                 "point {point}"
             );
+            let indexes = "SELECT count(*) FROM pg_index WHERE indrelid = 'ran'::regclass";
+            assert_eq!(database.ask(indexes), "3", "point {point}");
             assert_eq!(database.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ran_n')"), "t");
         }
         Way::Down => {
@@ -185,4 +197,24 @@ fn cut_off_after_any_message_of_up_it_completes_by_itself() -> Outcome {
 
 fn cut_off_after_any_message_of_down_it_completes_by_itself() -> Outcome {
     cut_off(Way::Down)
+}
+
+fn killed_over_a_drop_of_what_is_not_there_the_next_run_is_refused_as_well() -> Outcome {
+    let workspace = Workspace::new();
+    workspace.write("1_drop.up.sql", "-- stairwell: no-transaction\ndrop index concurrently never_was;\n");
+    workspace.write("1_drop.down.sql", "select 1;");
+    for point in 0..MOST {
+        let database = TestDatabase::new()?;
+        let up = || db(&workspace, &database, &["up"]);
+        let ran = xtask::run(up().env("STAIRWELL_FAIL_POINT", format!("{point}:kill")));
+        lock_is_free(point, &database);
+        let next = xtask::run(&mut up()).exits(1);
+        assert!(next.stderr.contains("error[42704]"), "point {point}: {next:?}");
+        assert_eq!(database.applied(), Vec::<String>::new(), "point {point}");
+        if ran.code != -1 {
+            assert!(point > 10, "{point} points are too few: are the fail points compiled in?");
+            return Ok(());
+        }
+    }
+    panic!("a run has more than {MOST} points");
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use libtest_mimic::Trial;
 
 use crate::harness::Outcome;
+use crate::harness::shared::checkout;
 
 /// Adds the tests of the documents. The names of the trials so far are what the documents may name.
 pub(crate) fn add(trials: &mut Vec<Trial>) {
@@ -19,7 +19,7 @@ pub(crate) fn add(trials: &mut Vec<Trial>) {
 }
 
 fn every_link_from_one_document_to_another_leads_to_a_file() -> Outcome {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = checkout("");
     let mut documents = vec![root.join("README.md"), root.join("migrations/README.md")];
     documents.extend(fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
     let mut broken = Vec::new();

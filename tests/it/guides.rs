@@ -1,20 +1,21 @@
-//! The guides from other tools: the snippets of docs/from-*.md, run as they stand there, on small projects of such a tool.
+//! The guides: the snippets of docs/from-*.md, run as they stand there, on small projects of such a tool; and the commands of docs/ci.md.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use crate::commands::case::Case;
+use crate::commands::case::{A, Case};
 use crate::harness::alembic::Alembic;
 use crate::harness::database::TestDatabase;
 use crate::harness::dump::{assert_same, dump, dump_without, programs_fit};
+use crate::harness::shared::checkout;
 use crate::harness::xtask::{Ran, run, shell};
 use crate::harness::{Outcome, Skip};
 
 crate::trials!(
     a_project_of_sqlx_is_brought_over,
     a_project_of_diesel_is_brought_over,
-    a_project_of_alembic_is_brought_over
+    a_project_of_alembic_is_brought_over,
+    what_the_jobs_of_ci_run
 );
 
 /// The snippets in bash of a guide: the first is for the files, the last for each database.
@@ -227,7 +228,7 @@ const MORE: [(&str, &str); 2] = [
 fn a_project_of_alembic_is_brought_over() -> Outcome {
     let project = Project::new()?;
     let alembic = Alembic::find()?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/scenarios/interviews");
+    let source = checkout("tests/it/scenarios/interviews");
     fs::remove_dir(project.case.workspace.migrations()).unwrap();
     for file in ["alembic.ini", "alembic/env.py"] {
         project.write(file, &fs::read_to_string(source.join(file)).unwrap());
@@ -273,5 +274,32 @@ fn a_project_of_alembic_is_brought_over() -> Outcome {
     assert_eq!(anew.files(), ["0001_baseline.up.sql", "stairwell.lock"]);
     anew.live(&["stamp", "head", "--purge"]).ok();
     anew.is_brought_over(&["alembic_version"]);
+    Ok(())
+}
+
+/// Each job's commands, in the order in which they are run.
+fn what_the_jobs_of_ci_run() -> Outcome {
+    let guide = fs::read_to_string(checkout("docs/ci.md")).unwrap();
+    for service in ["## GitHub", "## GitLab"] {
+        let case = Case::with(&[A])?;
+        case.db(&["lock"]).ok();
+        let (_, section) = guide.split_once(service).unwrap();
+        let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
+        let commands: Vec<&str> = section
+            .lines()
+            .filter_map(|line| {
+                line.trim().trim_start_matches("- ").trim_start_matches("run: ").strip_prefix("cargo xtask db ")
+            })
+            .collect();
+        assert!(
+            commands.len() >= 4 && commands.contains(&"check") && commands.contains(&"up"),
+            "{service}: {commands:?}"
+        );
+        for command in commands {
+            let arguments: Vec<&str> = command.split_whitespace().collect();
+            run(case.command(&arguments).env("CI", "true")).ok();
+        }
+        assert_eq!(case.database.applied().len(), 1, "{service}");
+    }
     Ok(())
 }

@@ -1,190 +1,119 @@
-//! Real histories: everything up, all the way down, and up again, with psql doing the same beside it.
+//! Real histories: everything up, all the way down, and up again, with psql doing the same on a database beside it.
 //!
-//! Some of their down scripts are broken (a misspelt word, a constraint that is none). Those must fail with psql as well, and are
-//! stepped over on both sides.
+//! Each folder in `../shared/corpora/histories` is one, whatever is in it; `STAIRWELL_TEST_HISTORIES` names another folder of such folders.
+//!
+//! A history is somebody else's and does not have to be in order: a down script has a misspelt word, an extension is not on this server, what
+//! a broken way back left is in the way of the next way up. What fails must fail with psql as well, at the same migration and with the same
+//! SQLSTATE, and is then stepped over on both sides, as a person would with `db stamp`. So is, on the way down, what has no down script.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+mod history;
+mod killed;
+mod library;
+mod psql;
+mod roles;
+mod stages;
 
-use stairwell::migration::{Direction, Migration, Mode};
-use stairwell::postgres::{Migrator, RunErrorKind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libtest_mimic::Trial;
+use stairwell::postgres::Migrator;
 use stairwell::{MigrationSet, Target};
 
 use crate::harness::database::TestDatabase;
-use crate::harness::files::Workspace;
-use crate::harness::shared::shared;
-use crate::harness::{Outcome, Skip, dump, xtask};
+use crate::harness::random::seed;
+use crate::harness::{Outcome, Skip, dump, trial};
+use history::{Folder, History};
+use killed::Killed;
+use library::Library;
+use psql::Psql;
+use roles::Roles;
+use stages::{Stage, assert_same_stages, stages};
 
-crate::trials!(
-    crates_io_goes_up_and_down_as_with_psql,
-    zksync_goes_up_and_down_as_with_psql,
-    scripts_made_offline_leave_what_up_leaves,
-);
+type Test = fn(&Folder) -> Outcome;
 
-fn crates_io_goes_up_and_down_as_with_psql() -> Outcome {
-    history("crates_io", 285)
-}
+/// What is tried with each history.
+const TESTS: [(&str, Test); 3] = [
+    ("goes_up_and_down_as_with_psql", goes_up_and_down_as_with_psql),
+    ("ends_as_with_psql_however_often_it_is_killed", ends_as_with_psql_however_often_it_is_killed),
+    ("has_an_offline_script_that_leaves_what_up_leaves", has_an_offline_script_that_leaves_what_up_leaves),
+];
 
-fn zksync_goes_up_and_down_as_with_psql() -> Outcome {
-    history("zksync", 269)
-}
-
-#[track_caller]
-fn assert_same_schema(ours: &TestDatabase, psqls: &TestDatabase) {
-    dump::assert_same("after psql", &dump::dump(ours), &dump::dump(psqls));
-}
-
-/// Runs these scripts with one psql, each as its migration would be run; gives the ids of those that failed.
-fn psql(
-    database: &TestDatabase,
-    workspace: &Workspace,
-    migrations: &[&Migration],
-    direction: Direction,
-) -> BTreeSet<String> {
-    let mut script = String::new();
-    for migration in migrations {
-        let one = if direction == Direction::Up { &migration.up } else { migration.down.as_ref().unwrap() };
-        let (begin, commit) = if one.mode() == Mode::Transaction { ("BEGIN;", "COMMIT;") } else { ("", "") };
-        let path = workspace.migrations().join(one.file());
-        writeln!(
-            script,
-            "\\echo == {}\n{begin}\n\\i {}\n;\n\\echo state :LAST_ERROR_SQLSTATE\n{commit}",
-            migration.id(),
-            path.display()
-        )
-        .unwrap();
-    }
-    let master = workspace.path().join("master.sql");
-    std::fs::write(&master, script).unwrap();
-    let output = Command::new("psql")
-        .args(["-X", "-d", database.url(), "-f"])
-        .arg(&master)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8_lossy(&output.stdout);
-    let parts = text.split("== ").skip(1).map(|part| part.split_once('\n').unwrap_or((part, "")));
-    // Of a failed transaction psql prints ROLLBACK where COMMIT was asked for; elsewhere the last error's code changes.
-    let mut last_state = "00000".to_owned();
-    let mut failed = BTreeSet::new();
-    for (id, said) in parts {
-        let state = said.lines().find_map(|line| line.strip_prefix("state ")).unwrap_or_default().to_owned();
-        let rolled_back = said.lines().any(|line| line == "ROLLBACK");
-        let is_transaction = said.lines().any(|line| line == "BEGIN");
-        if rolled_back || (!is_transaction && state != last_state) {
-            failed.insert(id.to_owned());
+/// Adds the tests of each history that is here, and one that says why if there are none.
+pub(crate) fn add(trials: &mut Vec<Trial>) {
+    let module = module_path!();
+    let folders = match history::folders() {
+        Ok(folders) => folders,
+        Err(Skip(why)) => {
+            trials.push(trial(module, "each_goes_up_and_down_as_with_psql", || Err(Skip(why))));
+            return;
         }
-        last_state = state;
-    }
-    failed
-}
-
-/// Takes the set as far as it goes; a script that fails is stepped over by putting the ledger where it would be.
-fn go(database: &TestDatabase, set: &MigrationSet, direction: Direction, target: Target) -> BTreeSet<String> {
-    let mut failed = BTreeSet::new();
-    loop {
-        let mut migrator = Migrator::new(set);
-        let outcome = match direction {
-            Direction::Up => migrator.up(database.database(), target),
-            Direction::Down => migrator.down(database.database(), target),
-        };
-        match outcome {
-            Ok(_) => return failed,
-            Err(error) => {
-                let RunErrorKind::Script(script) = &error.kind else { panic!("{error}") };
-                let migration = set.migrations().iter().find(|m| m.id() == script.id()).unwrap();
-                let (version, name, up) = (migration.version, migration.name(), &migration.up);
-                assert!(failed.insert(migration.id().to_owned()), "{error}");
-                let step_over = match direction {
-                    Direction::Down => {
-                        format!("DELETE FROM stairwell.ledger WHERE version = {version}")
-                    }
-                    Direction::Up => format!(
-                        "INSERT INTO stairwell.ledger (version, name, checksum, fingerprint, up_script, state, started_at, applied_by, applied_with) \
-                         VALUES ({version}, '{name}', '{}', '{}', '', 'applied', now(), '', '')",
-                        up.checksum(),
-                        up.fingerprint()
-                    ),
-                };
-                database.client().batch_execute(&step_over).unwrap();
-            }
+    };
+    let folders: Vec<_> = folders.into_iter().map(|folder| Arc::new(Mutex::new(folder))).collect();
+    for (name, test) in TESTS {
+        for folder in &folders {
+            let in_trial = Arc::clone(folder);
+            let title = format!("{}::{name}", folder.lock().unwrap().name);
+            // One at a time, since the roles that its scripts make belong to the server.
+            trials.push(trial(module, &title, move || test(&in_trial.lock().unwrap_or_else(PoisonError::into_inner))));
         }
     }
 }
 
-fn imported(name: &str) -> Result<(Workspace, MigrationSet), Skip> {
-    let workspace = Workspace::new();
-    for entry in std::fs::read_dir(shared(&format!("corpora/histories/{name}"))?).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::write(workspace.migrations().join(entry.file_name()), std::fs::read(entry.path()).unwrap()).unwrap();
+/// What psql leaves, which each test compares with and the first one finds out.
+fn psqls<'a>(folder: &'a Folder, history: &History) -> Result<&'a [Stage], Skip> {
+    if let Some(known) = folder.psqls.get() {
+        return Ok(known);
     }
-    // It comes as it is: into the lock with warnings, and then in order for a build.
-    xtask::run(&mut xtask::db(workspace.path(), &["lock", "--import"])).ok();
-    xtask::run(&mut xtask::db(workspace.path(), &["lock", "--check"])).ok();
-    let set = workspace.set();
-    Ok((workspace, set))
+    let psqls = stages(history, Psql::of)?;
+    for stage in &psqls {
+        eprintln!("{}, psql: {}", history.name, stage.told());
+    }
+    let failed = &psqls[0].failed;
+    assert!(failed.len() < history.set.migrations().len(), "psql applies nothing of {}: {failed:?}", history.name);
+    Ok(folder.psqls.get_or_init(|| psqls))
 }
 
-fn history(name: &str, migrations: usize) -> Outcome {
-    let (ours, psqls) = (TestDatabase::new()?, TestDatabase::new()?);
+fn goes_up_and_down_as_with_psql(folder: &Folder) -> Outcome {
+    let history = History::import(folder)?;
+    let psqls = psqls(folder, &history)?;
+    let ours = stages(&history, Library::of)?;
+    assert_same_stages(&history, &ours, psqls);
+    Ok(())
+}
+
+fn ends_as_with_psql_however_often_it_is_killed(folder: &Folder) -> Outcome {
+    let history = History::import(folder)?;
+    let psqls = psqls(folder, &history)?;
+    let seed = seed();
+    eprintln!("{}: PROPTEST_RNG_SEED={seed} kills at about the same moments again", history.name);
+    let ours = stages(&history, |history, database| Killed::of(history, database, seed))?;
+    assert_same_stages(&history, &ours, psqls);
+    Ok(())
+}
+
+/// As far as everything applies: a script made offline stops at the first failure.
+fn has_an_offline_script_that_leaves_what_up_leaves(folder: &Folder) -> Outcome {
+    let history = History::import(folder)?;
+    let roles = Roles::of(&history)?;
+    let ours = TestDatabase::new()?;
     dump::programs_fit(&ours)?;
-    let (workspace, set) = imported(name)?;
-    assert_eq!(set.migrations().len(), migrations);
-    let all: Vec<&Migration> = set.migrations().iter().collect();
-
-    let started = Instant::now();
-    assert_eq!(psql(&psqls, &workspace, &all, Direction::Up), BTreeSet::new());
-    let psql_time = started.elapsed();
-    let started = Instant::now();
-    assert_eq!(go(&ours, &set, Direction::Up, Target::Head), BTreeSet::new());
-    eprintln!("{name}: {} up in {:?}, psql {psql_time:?}", all.len(), started.elapsed());
-    assert_same_schema(&ours, &psqls);
-
-    // Down as far as there are down scripts: to the newest migration that has none.
-    let with_down: Vec<&Migration> = all.iter().rev().take_while(|m| m.down.is_some()).copied().collect();
-    let floor = all.iter().rfind(|m| m.down.is_none()).map_or(Target::Base, |m| Target::Version(m.version));
-    let started = Instant::now();
-    let failed = psql(&psqls, &workspace, &with_down, Direction::Down);
-    let psql_time = started.elapsed();
-    let started = Instant::now();
-    assert_eq!(go(&ours, &set, Direction::Down, floor), failed);
-    eprintln!(
-        "{name}: {} down in {:?}, psql {psql_time:?}; with both, {} down scripts fail: {failed:?}",
-        with_down.len(),
-        started.elapsed(),
-        failed.len()
-    );
-    assert_same_schema(&ours, &psqls);
-    if let Some(irreversible) = all.iter().rfind(|m| m.down.is_none()) {
-        let error = Migrator::new(&set).down(ours.database(), Target::Base).unwrap_err().to_string();
-        assert!(error.contains(irreversible.id()) && error.contains("imported without a down script"), "{error}");
-    }
-
-    let again: Vec<&Migration> = with_down.iter().rev().copied().collect();
-    let failed = psql(&psqls, &workspace, &again, Direction::Up);
-    assert_eq!(go(&ours, &set, Direction::Up, Target::Head), failed);
-    eprintln!(
-        "{name}: up again; with both, {} up scripts fail over what the broken down scripts left: {failed:?}",
-        failed.len()
-    );
-    assert_same_schema(&ours, &psqls);
-    assert_eq!(ours.applied().len(), migrations);
+    let head = up_as_far_as_it_goes(&history.set, &ours);
+    let psqls = TestDatabase::new()?;
+    let script = Migrator::new(&history.set).script(None, head).unwrap();
+    let expected = dump::whole(&ours);
+    drop(ours);
+    roles.drop_new();
+    dump::psql(&psqls, &script);
+    dump::assert_same_whole(&expected, &dump::whole(&psqls));
     Ok(())
 }
 
-fn scripts_made_offline_leave_what_up_leaves() -> Outcome {
-    for name in ["crates_io", "zksync"] {
-        let (ours, psqls) = (TestDatabase::new()?, TestDatabase::new()?);
-        dump::programs_fit(&ours)?;
-        let (_, set) = imported(name)?;
-        let mut migrator = Migrator::new(&set);
-        let script = migrator.script(None, set.head().map(|migration| migration.version)).unwrap();
-        migrator.up(ours.database(), Target::Head).unwrap_or_else(|error| panic!("{error}"));
-        dump::psql(&psqls, &script);
-        dump::assert_same_databases(&ours, &psqls);
+/// Its newest version that is applied then.
+fn up_as_far_as_it_goes(set: &MigrationSet, database: &TestDatabase) -> Option<stairwell::Version> {
+    if let Err(error) = Migrator::new(set).up(database.database(), Target::Head) {
+        eprintln!("not all of it: {error}");
     }
-    Ok(())
+    let applied = Migrator::new(set).history(database.database()).unwrap().newest_applied().map(|row| row.version);
+    assert!(applied.is_some(), "nothing of it applies");
+    applied
 }

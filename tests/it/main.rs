@@ -25,6 +25,7 @@ mod schema;
 mod spawn;
 mod splitting;
 mod startup;
+mod testing;
 mod tls;
 mod tour;
 mod transactions;
@@ -43,8 +44,16 @@ fn main() -> ExitCode {
     if model::child::is_asked_for() {
         return model::child::main();
     }
-    let arguments = Arguments::from_args();
+    if testing::child::is_asked_for() {
+        return testing::child::main();
+    }
+    let mut arguments = Arguments::from_args();
+    // Most of a test's time is waiting: for the server, for a lock, for a child to come up.
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    arguments.test_threads.get_or_insert(2 * processors);
     let mut trials = Vec::new();
+    // First what takes longest, so that it is not what everyone waits for at the end.
+    tour::add(&mut trials);
     ahead::add(&mut trials);
     commands::add(&mut trials);
     crash_matrix::add(&mut trials);
@@ -61,13 +70,13 @@ fn main() -> ExitCode {
     spawn::add(&mut trials);
     splitting::add(&mut trials);
     startup::add(&mut trials);
+    testing::add(&mut trials);
     tls::add(&mut trials);
-    tour::add(&mut trials);
     transactions::add(&mut trials);
     // Last, since it knows the others by their names.
     documents::add(&mut trials);
     let conclusion = libtest_mimic::run(&arguments, trials);
-    harness::server::stop();
     tls::bench::stop();
+    harness::report::print();
     conclusion.exit_code()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use stairwell::local::Project;
-use stairwell_xtask::server::{Home, Server, Status};
+use stairwell::server::{Home, Server, Status};
 
 use crate::harness::{Outcome, Skip};
 

@@ -10,6 +10,7 @@ use crate::harness::Outcome;
 use crate::harness::database::TestDatabase;
 use crate::harness::files::set;
 use crate::harness::server::server;
+use crate::harness::shared::checkout;
 
 crate::trials!(
     nothing_pending_creates_nothing,
@@ -347,8 +348,7 @@ fn notices_of_scripts_are_heard() -> Outcome {
 }
 
 fn the_example_backends_migrations_go_up_down_and_up() -> Outcome {
-    let set = MigrationSet::from_directory(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
-        .unwrap_or_else(|error| panic!("{error}"));
+    let set = MigrationSet::from_directory(checkout("migrations")).unwrap_or_else(|error| panic!("{error}"));
     let database = TestDatabase::new()?;
     let count =
         "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'i', 'S')";

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use stairwell::local::Project;
-use stairwell_xtask::server::Server;
+use stairwell::server::Server;
 
 use crate::harness::app::App;
+use crate::harness::shared::checkout;
 use crate::harness::xtask::{Ran, clean, run};
 use crate::harness::{Outcome, Skip};
 
@@ -21,11 +22,21 @@ struct Copy {
 
 impl Copy {
     fn new() -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let source = checkout("");
         let folder = tempfile::tempdir().unwrap();
-        for name in
-            ["Cargo.toml", "Cargo.lock", ".cargo", "src", "xtask", "app", "migrations", "tests", "benches", "README.md"]
-        {
+        for name in [
+            "Cargo.toml",
+            "Cargo.lock",
+            ".cargo",
+            "src",
+            "macros",
+            "xtask",
+            "app",
+            "migrations",
+            "tests",
+            "benches",
+            "README.md",
+        ] {
             copy(&source.join(name), &folder.path().join(name));
         }
         // The target folder of this run has the dependencies built already.

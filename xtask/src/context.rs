@@ -15,8 +15,8 @@ use crate::failure::{Code, Failure};
 use crate::git;
 use crate::options::Locked;
 use crate::schema::desired;
-use crate::server::Server;
 use crate::terminal::say;
+use stairwell::server::Server;
 
 /// The project that the command was started in.
 pub(crate) struct Context {

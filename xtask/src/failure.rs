@@ -5,7 +5,7 @@ use stairwell::plan::PlanError;
 use stairwell::postgres::{ConnectError, DatabaseError, RunError, RunErrorKind};
 use stairwell::{Color, Findings, FolderError};
 
-use crate::server::ServerError;
+use stairwell::server::ServerError;
 
 /// Exit codes, as `cargo xtask db --help` documents them. clap itself ends with 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

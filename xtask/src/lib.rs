@@ -27,7 +27,6 @@ mod git;
 mod json;
 mod options;
 mod schema;
-pub mod server;
 mod spelling;
 mod terminal;
 

@@ -134,6 +134,11 @@ impl Ledger {
         }
     }
 
+    /// The row of this step, to be named in a FROM as `l`.
+    pub(in crate::postgres) fn row(&self, step: &Step) -> String {
+        format!("{} l WHERE l.version OPERATOR(pg_catalog.=) {}", self.quoted(), step.version)
+    }
+
     /// Records how many statements of a script outside of a transaction are done.
     pub(in crate::postgres) fn progress(&self, step: &Step, done: usize) -> String {
         format!(

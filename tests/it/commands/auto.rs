@@ -39,7 +39,8 @@ fn written(case: &Case) -> String {
     for name in names {
         all.extend(["==> ", &name, " <==\n", &std::fs::read_to_string(folder.join(&name)).unwrap(), "\n"]);
     }
-    let all = all.replace(case.database.database().name(), "shop");
+    // Postgres 16 and later print columns of a single table without its name.
+    let all = all.replace(" users.", " ").replace(case.database.database().name(), "shop");
     versions.iter().enumerate().fold(all, |all, (n, version)| all.replace(version, &format!("<version {}>", n + 1)))
 }
 
@@ -89,7 +90,9 @@ fn a_rename_keeps_what_is_there() -> Outcome {
     desired(&case, &text.replace("'ok'", "'fine'"));
     let table = ["--rename", "users:accounts", "--rename", "accounts.phone:mobile"];
     case.db(&[&["new", "rename", "--auto", "--rename", "public.mood.ok:fine"], &table[..]].concat()).ok();
-    insta::assert_snapshot!("auto_rename", written(&case));
+    // Since Postgres 18 a not-null constraint has a name, which would have been another for the other table.
+    let has_names = case.database.ask("SELECT current_setting('server_version_num')::int >= 180000") == "t";
+    insta::assert_snapshot!(if has_names { "auto_rename_18" } else { "auto_rename" }, written(&case));
     case.db(&["up"]).ok();
     assert_eq!(case.database.ask("SELECT mobile || mood FROM accounts"), "12fine");
     // What goes is counted under the name that it still has.

@@ -53,6 +53,7 @@ fn the_sql_between_two_files_is_all_that_is_printed() -> Outcome {
             &["diff", "--from", "new.sql", "--to", "old.sql", "--json"],
             &["diff", "--from", "new.sql", "--to", "old.sql", "--exit-code"],
         ])
+        .replace(" t.a", " a") // Postgres 16 and later print columns of a single table without its name
     );
     Ok(())
 }
@@ -81,7 +82,7 @@ fn drift_is_shown_as_a_tree_and_ends_with_one() -> Outcome {
         "alter table users add phone text; create view v as select id from users; drop table if exists nothing",
     );
     let drift = case.see_all(&[&["diff"], &["diff", "--sql"]]);
-    insta::assert_snapshot!("drift", [none, drift].join("\n"));
+    insta::assert_snapshot!("drift", [none, drift.replace(" users.", " ")].join("\n"));
     Ok(())
 }
 

@@ -149,6 +149,7 @@ fn back_below_the_baseline_it_goes_by_what_the_ledger_kept() -> Outcome {
 
 fn a_squash_can_be_squashed() -> Outcome {
     let case = committed(&ALL)?;
+    dump::programs_fit(&case.database)?;
     let by_first = TestDatabase::new()?;
     case.db(&["squash", "2", "--yes"]).ok();
     commit_all(case.workspace.path());

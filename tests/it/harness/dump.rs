@@ -49,9 +49,25 @@ pub(crate) fn assert_same(what: &str, ours: &str, theirs: &str) {
 /// Fails unless both have the same schema, and ledgers that are made alike and have the same rows, times aside.
 #[track_caller]
 pub(crate) fn assert_same_databases(one: &TestDatabase, other: &TestDatabase) {
-    assert_same("schema", &dump(one), &dump(other));
-    assert_same("the ledger's definition", &dump_of_ledger(one), &dump_of_ledger(other));
-    assert_same("the ledger's rows", &ledger(one), &ledger(other));
+    assert_same_whole(&whole(one), &whole(other));
+}
+
+/// A schema, the definition of its ledger, and that one's rows.
+pub(crate) struct Whole([String; 3]);
+
+/// All that two databases must have in common if the same was done with them.
+pub(crate) fn whole(database: &TestDatabase) -> Whole {
+    Whole([dump(database), dump_of_ledger(database), ledger(database)])
+}
+
+/// [`assert_same_databases`], where one of them may be gone by now.
+#[track_caller]
+pub(crate) fn assert_same_whole(one: &Whole, other: &Whole) {
+    for (what, (one, other)) in
+        ["schema", "the ledger's definition", "the ledger's rows"].into_iter().zip(one.0.iter().zip(&other.0))
+    {
+        assert_same(what, one, other);
+    }
 }
 
 /// The ledger, without times.

@@ -10,6 +10,7 @@ pub(crate) mod files;
 pub(crate) mod pgbouncer;
 pub(crate) mod proxy;
 pub(crate) mod random;
+pub(crate) mod report;
 pub(crate) mod server;
 pub(crate) mod shared;
 pub(crate) mod xtask;
@@ -36,8 +37,14 @@ macro_rules! trials {
 /// One test.
 pub(crate) fn trial(module: &str, name: &str, test: impl FnOnce() -> Outcome + Send + 'static) -> Trial {
     let module = module.split_once("::").map_or(module, |(_, rest)| rest);
-    Trial::ignorable_test(format!("{module}::{name}"), move || match test() {
-        Ok(()) => Ok::<_, Failed>(Completion::Completed),
-        Err(Skip(reason)) => Ok(Completion::ignored_with(format!("skipped: {reason}"))),
+    let name = format!("{module}::{name}");
+    Trial::ignorable_test(name.clone(), move || {
+        let note = report::Note::begin(name);
+        let outcome = test();
+        note.end(&outcome);
+        match outcome {
+            Ok(()) => Ok::<_, Failed>(Completion::Completed),
+            Err(Skip(reason)) => Ok(Completion::ignored_with(format!("skipped: {reason}"))),
+        }
     })
 }

@@ -62,7 +62,10 @@ pub(crate) fn clean(command: &mut Command) {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("PG")
             || name.starts_with("STAIRWELL_")
-            || matches!(name.as_str(), "DATABASE_URL" | "CI" | "NO_COLOR")
+            || matches!(
+                name.as_str(),
+                "DATABASE_URL" | "CI" | "NO_COLOR" | "RUST_BACKTRACE" | "RUST_LIB_BACKTRACE" | "RUST_LOG"
+            )
             || AGENTS.contains(&name.as_str())
         {
             command.env_remove(name);

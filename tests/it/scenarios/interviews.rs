@@ -6,6 +6,7 @@ use crate::commands::case::Case;
 use crate::harness::alembic::Alembic;
 use crate::harness::database::TestDatabase;
 use crate::harness::dump::{assert_same, dump, dump_without, programs_fit, psql};
+use crate::harness::shared::checkout;
 use crate::harness::{Outcome, Skip};
 
 crate::trials!(
@@ -14,7 +15,7 @@ crate::trials!(
     the_offline_script_makes_what_alembics_makes,
 );
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/scenarios/interviews");
+const FOLDER: &str = "tests/it/scenarios/interviews";
 
 /// The two, each with a database of its own.
 struct Sides {
@@ -29,7 +30,7 @@ impl Sides {
         programs_fit(&case.database)?;
         let alembic = Alembic::find()?;
         eprintln!("interviews: beside {}", alembic.version());
-        for entry in std::fs::read_dir(format!("{FOLDER}/migrations")).unwrap() {
+        for entry in std::fs::read_dir(checkout(FOLDER).join("migrations")).unwrap() {
             let path = entry.unwrap().path();
             std::fs::copy(&path, case.workspace.migrations().join(path.file_name().unwrap())).unwrap();
         }
@@ -39,7 +40,7 @@ impl Sides {
     /// What Alembic prints, if it succeeds.
     #[track_caller]
     fn alembic(&self, arguments: &[&str]) -> String {
-        self.alembic.run(FOLDER.as_ref(), &self.theirs, arguments).ok().stdout
+        self.alembic.run(&checkout(FOLDER), &self.theirs, arguments).ok().stdout
     }
 
     /// Where both are, which must be one place.

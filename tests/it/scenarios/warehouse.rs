@@ -1,10 +1,10 @@
 //! A warehouse: 28 tables, places on the map, on floor plans and in photos, and PostGIS under all of them.
 
 use std::fs;
-use std::path::Path;
 
 use crate::commands::case::Case;
 use crate::harness::dump::{assert_same, dump, programs_fit};
+use crate::harness::shared::checkout;
 use crate::harness::{Outcome, Skip, xtask};
 
 crate::trials!(
@@ -16,7 +16,7 @@ crate::trials!(
 );
 
 /// The migrations, as they stand in this repository.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/scenarios/warehouse");
+const FOLDER: &str = "tests/it/scenarios/warehouse";
 
 /// How many there are.
 const MIGRATIONS: usize = 16;
@@ -58,7 +58,7 @@ fn warehouse() -> Result<Case, Skip> {
     if case.database.ask("SELECT count(*) FROM pg_available_extensions WHERE name = 'postgis'") != "1" {
         return Err(Skip("the test server has no PostGIS".to_owned()));
     }
-    for entry in fs::read_dir(FOLDER).unwrap() {
+    for entry in fs::read_dir(checkout(FOLDER)).unwrap() {
         let path = entry.unwrap().path();
         fs::copy(&path, case.workspace.migrations().join(path.file_name().unwrap())).unwrap();
     }
@@ -75,7 +75,7 @@ fn tables(case: &Case) -> String {
 }
 
 fn the_lock_of_the_warehouse_is_up_to_date() -> Outcome {
-    let ran = xtask::run(&mut xtask::db(Path::new(FOLDER), &["lock", "--check", "--dir", FOLDER])).ok();
+    let ran = xtask::run(&mut xtask::db(&checkout(FOLDER), &["lock", "--check", "--dir", "."])).ok();
     assert!(ran.stderr.contains("16 migrations"), "{}", ran.stderr);
     Ok(())
 }

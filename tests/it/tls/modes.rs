@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use rcgen::IsCa;
@@ -10,6 +9,7 @@ use stairwell::postgres::Database;
 
 use super::bench::{Bench, LIBRARY, NAMES, QUESTION};
 use super::certificates::{Authority, Pair, self_signed};
+use crate::harness::shared::checkout;
 use crate::harness::{Outcome, Skip};
 
 crate::trials!(
@@ -179,7 +179,7 @@ fn a_certificate_of_the_first_version_is_told_with_the_remedy() -> Outcome {
 
 fn the_command_of_the_documentation_makes_a_certificate_that_is_taken() -> Outcome {
     let bench = Bench::take()?;
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tls.md")).unwrap();
+    let text = fs::read_to_string(checkout("docs/tls.md")).unwrap();
     let (_, behind) = text.split_once("```console\n$ ").unwrap();
     let (command, _) = behind.split_once("\n```").unwrap();
     openssl(&bench, &command.replace("db.example.com", "localhost"))?;

@@ -9,8 +9,8 @@ use crate::context::Context;
 use crate::failure::{Code, Failure};
 use crate::json;
 use crate::options::{Format, Output};
-use crate::server::{Home, Status};
 use crate::terminal::{print, say};
+use stairwell::server::{Home, Status};
 
 const HELP: &str = "\
 It listens on a Unix socket that only you can reach, and on no port. Its data is under target/, so `cargo clean` removes it; it is \

@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::failure::{Code, Failure};
 use crate::json;
 use crate::options::{Format, Output};
-use crate::server::Status;
 use crate::terminal::print;
+use stairwell::server::Status;
 
 const HELP: &str = "\
 As libpq, and so psql, pg_dump, psycopg and most other programs read it, whatever the words were in which the database is configured. \

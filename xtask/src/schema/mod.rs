@@ -91,8 +91,7 @@ pub(crate) fn say_roles(workshop: &Workshop) {
 
 /// The ledger is no part of a schema.
 pub(crate) fn without() -> Without {
-    let ledger = Ledger::default().to_string();
-    Without { ledger: ledger.split_once('.').map(|(schema, table)| (schema.to_owned(), table.to_owned())) }
+    Without::from(&Ledger::default())
 }
 
 /// Two versions print one definition in two ways.

@@ -32,7 +32,7 @@ mod error;
 #[cfg(unix)]
 mod find;
 mod install;
-mod lock;
+pub(crate) mod lock;
 #[cfg(unix)]
 mod logfile;
 #[cfg(unix)]
@@ -45,7 +45,7 @@ mod version;
 use std::fs;
 use std::path::PathBuf;
 
-use stairwell::local::Project;
+use crate::local::Project;
 
 use self::address::{Address, Answer, Connection, Created};
 #[cfg(unix)]

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// The lock, until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     _file: File,
 }
 
@@ -29,7 +29,8 @@ pub(super) fn hold(path: &Path, say: &mut dyn FnMut(&str)) -> Result<Held, Serve
     hold_within(path, PATIENCE, say)
 }
 
-fn hold_within(path: &Path, patience: Duration, say: &mut dyn FnMut(&str)) -> Result<Held, ServerError> {
+/// The same, with another patience.
+pub(crate) fn hold_within(path: &Path, patience: Duration, say: &mut dyn FnMut(&str)) -> Result<Held, ServerError> {
     let started = Instant::now();
     let mut remarked = false;
     loop {
