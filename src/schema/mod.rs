@@ -34,6 +34,8 @@ pub use proof::{CopyFailed, Flaw, Leg, Proof};
 pub use read::{ReadError, Without};
 pub use rename::{Rename, RenameError, likely};
 pub use round_trip::{End, Fault, RoundTrips, Trying, Verdict};
+#[cfg(feature = "testing")]
+pub(crate) use scratch::strategy;
 pub use scratch::{MissingRoles, Scratch, ScratchError, StatementFailed, Workshop, clean_up_when_interrupted};
 pub use script::{Part, Script};
 pub use source::{Source, SourceError};

@@ -9,6 +9,8 @@ use std::rc::Rc;
 
 use self::keeper::{Keeper, PREFIX, maintenance};
 pub use self::live::clean_up_when_interrupted;
+#[cfg(feature = "testing")]
+pub(crate) use self::live::strategy;
 use super::catalog::Catalog;
 use super::quote;
 use super::read::{ReadError, Reading, Without};
@@ -113,7 +115,7 @@ impl Workshop {
             return Err(ScratchError::NotAllowed { database: database.to_string(), role });
         }
         let leftovers: Vec<String> = names.collect();
-        let mut keeper = Keeper::new(at, session, owner, roles);
+        let mut keeper = Keeper::new(at, session, owner, roles).map_err(|failed| server(&failed))?;
         for name in leftovers {
             keeper.drop_database(&name);
         }

@@ -6,7 +6,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::database::TestDatabase;
+use postgres::Client;
+
+use crate::harness::database::{TestDatabase, ask};
 use crate::harness::files::Workspace;
 use crate::harness::xtask::{self, Ran};
 use crate::harness::{Outcome, Skip};
@@ -79,6 +81,8 @@ fn at_every_point(way: Way, action: &str, after: impl Fn(usize, &Workspace, &Tes
     if way == Way::Down {
         xtask::run(&mut db(&workspace(), &template, &["up"])).ok();
     }
+    // The first connection to a database writes what the next ones read, and clones have that, too.
+    drop(template.client());
     let points = (0..MOST).collect::<Vec<_>>();
     for points in points.chunks(AT_ONCE) {
         let databases = points
@@ -119,22 +123,23 @@ fn at_every_point(way: Way, action: &str, after: impl Fn(usize, &Workspace, &Tes
 }
 
 /// What ledger and tables say must agree at any moment; `None` where the ledger or the table is not there yet.
-fn agrees(point: usize, database: &TestDatabase) {
+fn agrees(point: usize, database: &mut Client) {
     let ledger = "SELECT coalesce(string_agg(version::text, ' ' ORDER BY version), '') FROM stairwell.ledger \
                   WHERE state = 'applied' AND version NOT IN (3, 5, 8)";
     let rows = "SELECT coalesce(string_agg(n::text, ' ' ORDER BY n), '') FROM ran WHERE n < 8";
-    let there = |relation: &str| database.ask(&format!("SELECT to_regclass('{relation}') IS NOT NULL")) == "t";
-    let ledger = if there("stairwell.ledger") { database.ask(ledger) } else { String::new() };
-    let rows = if there("ran") { database.ask(rows) } else { String::new() };
+    let mut there = |relation: &str| ask(database, &format!("SELECT to_regclass('{relation}') IS NOT NULL")) == "t";
+    let (is_ledger, is_ran) = (there("stairwell.ledger"), there("ran"));
+    let ledger = if is_ledger { ask(database, ledger) } else { String::new() };
+    let rows = if is_ran { ask(database, rows) } else { String::new() };
     assert_eq!(ledger, rows, "point {point}");
 }
 
 /// A server process whose client has gone notices within a second or so; until then it may have the lock.
-fn lock_is_free(point: usize, database: &TestDatabase) {
+fn lock_is_free(point: usize, database: &mut Client) {
     for _ in 0..300 {
         let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        if database.ask(locks) == "0" {
+        if ask(database, locks) == "0" {
             return;
         }
         thread::sleep(Duration::from_millis(100));
@@ -143,24 +148,24 @@ fn lock_is_free(point: usize, database: &TestDatabase) {
 }
 
 /// All is applied once, or all is undone.
-fn is_complete(way: Way, point: usize, database: &TestDatabase) {
+fn is_complete(way: Way, point: usize, database: &mut Client) {
     let states =
-        database.ask("SELECT count(*) || ' ' || count(*) FILTER (WHERE state = 'applied') FROM stairwell.ledger");
+        ask(database, "SELECT count(*) || ' ' || count(*) FILTER (WHERE state = 'applied') FROM stairwell.ledger");
     match way {
         Way::Up => {
             assert_eq!(states, "8 8", "point {point}");
             assert_eq!(
-                database.ask("SELECT string_agg(n::text, ' ' ORDER BY n) FROM ran"),
+                ask(database, "SELECT string_agg(n::text, ' ' ORDER BY n) FROM ran"),
                 "1 2 4 6 7 8",
                 "point {point}"
             );
             let indexes = "SELECT count(*) FROM pg_index WHERE indrelid = 'ran'::regclass";
-            assert_eq!(database.ask(indexes), "3", "point {point}");
-            assert_eq!(database.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ran_n')"), "t");
+            assert_eq!(ask(database, indexes), "3", "point {point}");
+            assert_eq!(ask(database, "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ran_n')"), "t");
         }
         Way::Down => {
             assert_eq!(states, "0 0", "point {point}");
-            assert_eq!(database.ask("SELECT to_regclass('ran') IS NULL AND to_regclass('ran_n') IS NULL"), "t");
+            assert_eq!(ask(database, "SELECT to_regclass('ran') IS NULL AND to_regclass('ran_n') IS NULL"), "t");
         }
     }
     lock_is_free(point, database);
@@ -169,17 +174,18 @@ fn is_complete(way: Way, point: usize, database: &TestDatabase) {
 fn killed(way: Way) -> Outcome {
     at_every_point(way, "kill", |point, workspace, database, ran| {
         assert_eq!(ran.code, -1, "point {point}: {ran:?}");
-        lock_is_free(point, database);
-        agrees(point, database);
+        let mut client = database.client();
+        lock_is_free(point, &mut client);
+        agrees(point, &mut client);
         xtask::run(&mut db(workspace, database, way.arguments())).ok();
-        is_complete(way, point, database);
+        is_complete(way, point, &mut client);
     })
 }
 
 fn cut_off(way: Way) -> Outcome {
     at_every_point(way, "cut", |point, _, database, ran| {
         ran.ok();
-        is_complete(way, point, database);
+        is_complete(way, point, &mut database.client());
     })
 }
 
@@ -207,7 +213,7 @@ fn killed_over_a_drop_of_what_is_not_there_the_next_run_is_refused_as_well() -> 
         let database = TestDatabase::new()?;
         let up = || db(&workspace, &database, &["up"]);
         let ran = xtask::run(up().env("STAIRWELL_FAIL_POINT", format!("{point}:kill")));
-        lock_is_free(point, &database);
+        lock_is_free(point, &mut database.client());
         let next = xtask::run(&mut up()).exits(1);
         assert!(next.stderr.contains("error[42704]"), "point {point}: {next:?}");
         assert_eq!(database.applied(), Vec::<String>::new(), "point {point}");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::fs::FlockOperation;
 use stairwell::local::Project;
 use stairwell::server::Server;
 
@@ -16,14 +17,28 @@ crate::trials!(the_five_minute_tour_of_the_readme);
 
 /// The copy, its target folder, and the private server that it may have started.
 struct Copy {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
     target: PathBuf,
+    _held: Held,
+}
+
+/// What keeps the copy's folder for this run alone: dropped, the lock is free, or the folder gone.
+enum Held {
+    Lock { _file: fs::File },
+    Own { _folder: tempfile::TempDir },
 }
 
 impl Copy {
     fn new() -> Self {
         let source = checkout("");
-        let folder = tempfile::tempdir().unwrap();
+        // The target folder of this run has the dependencies built already.
+        let target = std::env::current_exe()
+            .unwrap()
+            .ancestors()
+            .find(|path| path.join("CACHEDIR.TAG").is_file())
+            .unwrap()
+            .to_owned();
+        let (folder, held) = place(&target);
         for name in [
             "Cargo.toml",
             "Cargo.lock",
@@ -37,16 +52,9 @@ impl Copy {
             "benches",
             "README.md",
         ] {
-            copy(&source.join(name), &folder.path().join(name));
+            copy(&source.join(name), &folder.join(name));
         }
-        // The target folder of this run has the dependencies built already.
-        let target = std::env::current_exe()
-            .unwrap()
-            .ancestors()
-            .find(|path| path.join("CACHEDIR.TAG").is_file())
-            .unwrap()
-            .to_owned();
-        Self { folder, target }
+        Self { folder, target, _held: held }
     }
 
     fn server(&self) -> Server {
@@ -54,17 +62,17 @@ impl Copy {
     }
 
     fn project(&self) -> Project {
-        Project::new(self.folder.path(), &self.target)
+        Project::new(&self.folder, &self.target)
     }
 
     fn migrations(&self) -> PathBuf {
-        self.folder.path().join("migrations")
+        self.folder.join("migrations")
     }
 
     /// `cargo …` in the copy, with nothing configured.
     fn cargo(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO"));
-        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
         clean(&mut command);
         command.env("CARGO_TARGET_DIR", &self.target).env("NO_COLOR", "1").env("CARGO_TERM_COLOR", "never");
         run(&mut command)
@@ -89,6 +97,23 @@ impl Drop for Copy {
     }
 }
 
+/// Where the copy is: always the same folder, which is empty now. What Cargo made of the workspace there is not made again by the next run:
+/// that is most of what the tour takes. Another run at the same time has a folder of its own.
+fn place(target: &Path) -> (PathBuf, Held) {
+    let file = fs::File::create(target.join("tour.lock")).unwrap();
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let own = tempfile::tempdir().unwrap();
+        return (own.path().to_owned(), Held::Own { _folder: own });
+    }
+    let folder = target.join("tour");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::create_dir(&folder).unwrap();
+    (folder, Held::Lock { _file: file })
+}
+
+/// With the times at which files were changed, which is what Cargo looks at.
 fn copy(from: &Path, to: &Path) {
     if from.is_dir() {
         fs::create_dir_all(to).unwrap();
@@ -98,6 +123,8 @@ fn copy(from: &Path, to: &Path) {
         }
     } else if from.is_file() {
         fs::copy(from, to).unwrap();
+        let changed = fs::metadata(from).unwrap().modified().unwrap();
+        fs::File::options().write(true).open(to).unwrap().set_modified(changed).unwrap();
     }
 }
 
@@ -105,7 +132,7 @@ fn copy(from: &Path, to: &Path) {
 fn the_backend_finds_the_same_database(copy: &Copy, newest: &Path) {
     let mut command = Command::new(copy.target.join("debug/app"));
     clean(&mut command);
-    let app = App::start(command.env("LISTEN_ADDR", "127.0.0.1:0").current_dir(copy.folder.path()));
+    let app = App::start(command.env("LISTEN_ADDR", "127.0.0.1:0").current_dir(&copy.folder));
     let line = app.line("Database migrations completed applied=0");
     app.line("Serving requests");
     let health = app.health("ready");
@@ -131,7 +158,7 @@ fn the_five_minute_tour_of_the_readme() -> Outcome {
 
     // A new migration, from empty files to applied, and back and forth.
     let new = copy.db(&["new", "add_phone_to_users"]).ok();
-    let files: Vec<PathBuf> = new.stdout.lines().map(|line| copy.folder.path().join(line)).collect();
+    let files: Vec<PathBuf> = new.stdout.lines().map(|line| copy.folder.join(line)).collect();
     let [up_file, down_file] = files.as_slice() else { panic!("{}", new.stdout) };
     let build = copy.cargo(&["build"]);
     assert_ne!(build.code, 0);
@@ -179,7 +206,7 @@ fn the_five_minute_tour_of_the_readme() -> Outcome {
     assert!(copy.cargo(&["build"]).stderr.contains("`stray.sql` is not the name of a migration"));
     fs::remove_file(&stray).unwrap();
     copy.cargo(&["build"]).ok();
-    let hidden = copy.folder.path().join("hidden.sql");
+    let hidden = copy.folder.join("hidden.sql");
     fs::rename(down_file, &hidden).unwrap();
     assert!(copy.cargo(&["build"]).stderr.contains("[missing"));
     fs::rename(&hidden, down_file).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::helper::{Ahead, Helper};
 use super::{MissingRoles, ScratchError, live};
-use crate::postgres::{ConnectError, Database, Session};
+use crate::postgres::{ConnectError, Database, Failed, Session};
 use crate::schema::catalog::Catalog;
 use crate::schema::quote;
 use crate::schema::read::Without;
@@ -29,12 +29,20 @@ pub(in crate::schema) struct Keeper {
     helper: Option<Helper>,
     /// What will be wanted next, and what each is a copy of.
     ahead: Vec<(String, Ahead)>,
+    /// How a copy is made.
+    strategy: &'static str,
 }
 
 impl Keeper {
-    pub(super) fn new(database: Database, session: Session, owner: String, roles: MissingRoles) -> Self {
+    pub(super) fn new(
+        database: Database,
+        mut session: Session,
+        owner: String,
+        roles: MissingRoles,
+    ) -> Result<Self, Failed> {
         let (made_roles, ahead) = (Vec::new(), Vec::new());
-        Self { database, session, owner, roles, made_roles, empty: None, helper: None, ahead }
+        let strategy = live::strategy(&mut session)?;
+        Ok(Self { database, session, owner, roles, made_roles, empty: None, helper: None, ahead, strategy })
     }
 
     /// Begins to make a copy.
@@ -103,7 +111,7 @@ impl Keeper {
     /// The name of the next one, and the statement that makes it.
     fn next(&self, template: &str) -> (String, String) {
         let name = format!("{PREFIX}{}_{:016x}", self.owner, RandomState::new().build_hasher().finish());
-        let create = format!("{} TEMPLATE {}", live::create_statement(&name), quote::ident(template));
+        let create = format!("{} TEMPLATE {}{}", live::create_statement(&name), quote::ident(template), self.strategy);
         (name, create)
     }
 

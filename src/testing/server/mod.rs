@@ -25,6 +25,7 @@ use super::template::Recipe;
 use crate::local::Project;
 use crate::postgres::{Database, Password};
 use crate::schema::quote::ident;
+use crate::schema::strategy;
 
 /// How often a template is made again that somebody else removes.
 const AGAIN: usize = 5;
@@ -126,14 +127,10 @@ fn open() -> Result<TestServer, TestingError> {
     }
     let pool = Arc::new(Pool::new(found.admin.clone()));
     left_over::remove_meanwhile(&pool)?;
-    // A copy of files waits for two checkpoints, which is what takes long where they wait for the disk, and nothing where they do not. Before
-    // 15 there is no other way, and none to name it.
-    let files = pool
-        .send("SELECT current_setting('fsync') = 'off' AND current_setting('server_version_num')::integer >= 150000")?;
-    let files = files.iter().any(|row| row.get(0) == Some("t"));
+    let strategy = pool.with(|session| Ok(strategy(session)?))?;
     Ok(TestServer {
         spares: found.ends.then(Spares::default),
-        strategy: if files { " STRATEGY file_copy" } else { "" },
+        strategy,
         admin: found.admin,
         keep: environment.keep,
         project: project.key(),
