@@ -1,5 +1,6 @@
 //! The schema that a project wants: `schema.sql`, a folder of such, or what a command prints.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -121,6 +122,12 @@ fn output(command: &str, root: &Path) -> Result<Vec<Source>, Failure> {
     };
     let mut run = if cfg!(windows) { Command::new("cmd") } else { Command::new("sh") };
     run.arg(if cfg!(windows) { "/C" } else { "-c" }).arg(command).current_dir(root);
+    // What the cargo that runs this says of it. Another cargo, in the command, would compile again what has a build script that looks at
+    // these (ring, and all that stands on it), and so would the next one outside.
+    let is_said_by_cargo = |name: &str| name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_PKG_");
+    for (name, _) in env::vars_os().filter(|(name, _)| is_said_by_cargo(&name.to_string_lossy())) {
+        run.env_remove(name);
+    }
     // Its messages are for the person who started it.
     run.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = run.output().map_err(|error| failed(format!("cannot be run: {error}")))?;
@@ -158,5 +165,15 @@ mod tests {
     fn a_misspelt_setting_is_no_silence() {
         let error = read("[workspace.metadata.stairwell]\nshcema = \"schema.sql\"").unwrap_err();
         assert!(error.contains("shcema"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_does_not_hear_what_cargo_says_of_the_one_that_runs_it() {
+        assert!(env::var_os("CARGO_PKG_NAME").is_some(), "a test hears it");
+        let folder = tempfile::tempdir().unwrap();
+        let command = "env | sed -n 's/^\\(CARGO_[A-Z]*\\)_.*=.*/\\1/p' | grep -E 'MANIFEST|PKG' > said; test ! -s said && echo 'select 1;'";
+        let said = || std::fs::read_to_string(folder.path().join("said"));
+        output(command, folder.path()).map_err(|failure| (failure.message(), said())).unwrap();
     }
 }
