@@ -111,11 +111,13 @@ fn at_every_point(way: Way, action: &str, after: impl Fn(usize, &Workspace, &Tes
                 .collect();
             runs.into_iter().map(|run| run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
-        if let Some(first) = stopped.iter().position(|stopped| !stopped) {
+        // One that waited for a lock, and tried again, has more messages than the others: what is behind it is tried, too.
+        if let Some(first) = stopped.iter().position(|stopped| !stopped)
+            && !stopped[first..].contains(&true)
+        {
             let points = points[first];
             eprintln!("{way:?}, {action}: {points} points");
             assert!(points > 40, "{points} points are too few for this run: are the fail points compiled in?");
-            assert!(stopped[first..].iter().all(|stopped| !stopped), "{stopped:?}");
             return Ok(());
         }
     }

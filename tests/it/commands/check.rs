@@ -122,14 +122,14 @@ fn real_histories_are_told_apart_migration_by_migration() -> Outcome {
     let mut files: Vec<_> = std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     // Enough of it: each is tried three times, and its catalog is read as often.
-    for file in &files[..200] {
+    for file in &files[..120] {
         std::fs::copy(file, case.workspace.migrations().join(file.file_name().unwrap())).unwrap();
     }
     case.db(&["lock", "--import"]).ok();
     let json: serde_json::Value = serde_json::from_str(&case.db(&["check", "--json"]).exits(1).stdout).unwrap();
     let results: Vec<_> =
         json["migrations"].as_array().unwrap().iter().map(|it| it["result"].as_str().unwrap()).collect();
-    assert_eq!(results.len(), 100);
+    assert_eq!(results.len(), 60);
     assert!(results.iter().all(|result| ["proved", "one_way", "broken"].contains(result)), "{results:?}");
     Ok(())
 }
