@@ -70,6 +70,8 @@ pub enum Rule {
     Squashed,
     /// A script that the server refused; in brackets stands the SQLSTATE.
     Failed,
+    /// What `cargo xtask db lint` looks for, by the name of its rule: one of [`LINT_RULES`](crate::migration::LINT_RULES).
+    Lint(&'static str),
 }
 
 impl Rule {
@@ -105,6 +107,7 @@ impl Rule {
             Self::Interrupted => "interrupted",
             Self::Squashed => "squashed",
             Self::Failed => "failed",
+            Self::Lint(name) => name,
         }
     }
 
@@ -126,6 +129,7 @@ impl Rule {
                 | Self::Destructive
                 | Self::OpaqueSql
                 | Self::UnusedAllow
+                | Self::Lint(_)
         )
     }
 
@@ -233,6 +237,12 @@ impl Diagnostic {
     pub fn as_warning(mut self) -> Self {
         self.severity = Severity::Warning;
         self
+    }
+
+    /// What, why and how to mend it, for where the place is told otherwise: a paragraph each.
+    pub fn explanation(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.notes).chain(&self.help);
+        parts.map(String::as_str).collect::<Vec<_>>().join("\n\n")
     }
 
     /// Line and column of what it points at.

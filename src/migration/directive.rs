@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::checksum::Checksum;
 use crate::diagnostic::{Diagnostic, Rule};
+use crate::migration::lint_rules::lint_rule;
 use crate::migration::{Direction, MOST_FINDINGS};
 use crate::sql::{self, Token, TokenKind};
 
@@ -49,6 +50,8 @@ pub struct Allow {
     pub rule: String,
     /// Why.
     pub reason: String,
+    /// Where the directive stands in the script's text, in bytes.
+    pub span: Range<usize>,
 }
 
 impl Directives {
@@ -124,7 +127,7 @@ pub(super) fn read(
             findings.push(
                 wrong("a directive needs a line of its own", "not read here").help("put it on a line of its own"),
             );
-        } else if let Err((message, help)) = apply(&mut directives, body, direction) {
+        } else if let Err((message, help)) = apply(&mut directives, body, direction, comment.start..comment.end) {
             findings.push(wrong(&message, "this directive").help(help));
         }
     }
@@ -137,7 +140,12 @@ fn stands_alone(text: &str, comment: &Token) -> bool {
 }
 
 /// Reads one directive into `directives`, or says what is wrong and how to mend it.
-fn apply(directives: &mut Directives, body: &str, direction: Direction) -> Result<(), (String, String)> {
+fn apply(
+    directives: &mut Directives,
+    body: &str,
+    direction: Direction,
+    span: Range<usize>,
+) -> Result<(), (String, String)> {
     let (word, rest) = body.split_once(char::is_whitespace).unwrap_or((body, ""));
     let rest = rest.trim();
     let word = word.to_ascii_lowercase();
@@ -219,14 +227,14 @@ fn apply(directives: &mut Directives, body: &str, direction: Direction) -> Resul
                     "write `-- stairwell: destructive <reason>`".to_owned(),
                 ));
             }
-            if !ALLOWABLE.iter().any(|known| known.name() == rule) {
+            if !ALLOWABLE.iter().any(|known| known.name() == rule) && lint_rule(rule).is_none() {
                 let known: Vec<_> = ALLOWABLE.iter().map(|rule| format!("`{}`", rule.name())).collect();
                 return Err((
                     format!("no rule `{rule}` can be allowed"),
-                    format!("the rules that a script may allow: {}", known.join(", ")),
+                    format!("a script may allow {}, and what `cargo xtask db lint --rules` lists", known.join(", ")),
                 ));
             }
-            directives.allow.push(Allow { rule: rule.to_owned(), reason: why.trim().to_owned() });
+            directives.allow.push(Allow { rule: rule.to_owned(), reason: why.trim().to_owned(), span });
         }
         _ => {
             return Err((format!("unknown directive `{word}`"), format!("the directives are {WORDS}")));

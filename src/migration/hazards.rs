@@ -1,9 +1,9 @@
 //! Findings about statements that would run, and do harm: what outlives the script, fails for certain, or loses data.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Rule};
+use crate::migration::lint_rules::lint_rule;
 use crate::migration::{Direction, Directives, MOST_FINDINGS};
 use crate::sql::{self, Reach, SessionState};
 
@@ -109,27 +109,17 @@ fn unused_allows(
         let empty = rule == Rule::Empty.name() && split.statements.is_empty();
         empty || findings.iter().any(|finding| finding.rule.name() == rule)
     };
-    let unused = directives.allow.iter().filter(|allow| !is_used(&allow.rule));
-    let finding = |allow: &super::Allow| {
-        let finding =
-            Diagnostic::error(Rule::UnusedAllow, format!("`allow {}` silences nothing in this script", allow.rule))
-                .help("delete the line")
-                .as_warning();
-        match directive(text, split, &allow.rule) {
-            Some(span) => finding.pointing(text, span, "this directive"),
-            None => finding,
-        }
-    };
-    unused.map(finding).collect()
+    // Whether the linter's rules find something the linter knows.
+    let unused = directives.allow.iter().filter(|allow| lint_rule(&allow.rule).is_none() && !is_used(&allow.rule));
+    unused.map(|allow| unused_allow(text, allow)).collect()
 }
 
-/// Where the directive that allows this rule stands.
-fn directive(text: &str, split: &sql::Script, rule: &str) -> Option<Range<usize>> {
-    let is_it = |comment: &&sql::Token| {
-        let mut words = comment.text(text).split_whitespace().skip_while(|word| !word.eq_ignore_ascii_case("allow"));
-        words.nth(1) == Some(rule)
-    };
-    split.comments.iter().find(is_it).map(|comment| comment.start..comment.end)
+/// The warning for an `allow` of a rule that has found nothing in the script of this text.
+pub fn unused_allow(text: &Arc<str>, allow: &super::Allow) -> Diagnostic {
+    Diagnostic::error(Rule::UnusedAllow, format!("`allow {}` silences nothing in this script", allow.rule))
+        .help("delete the line")
+        .pointing(text, allow.span.clone(), "this directive")
+        .as_warning()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod content;
 mod directive;
 mod hazards;
+mod lint_rules;
 mod name;
 
 use std::ops::Range;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use directive::{Allow, Directives, Squashed, parse_duration};
+pub use hazards::unused_allow;
+pub use lint_rules::LINT_RULES;
 pub use name::{Direction, FileName, file_name, is_name};
 pub(crate) use name::{behind_version, file_in};
 

@@ -21,6 +21,7 @@ mod source;
 mod statement;
 mod steps;
 mod template;
+mod trace;
 
 pub use aside::{Aside, Secret};
 pub use catalog::{Catalog, Grant, Grantee, Needs, Object, Tie};
@@ -42,3 +43,4 @@ pub use source::{Source, SourceError};
 pub use statement::Statement;
 pub use steps::{Back, Step, Steps, Way};
 pub use template::Templates;
+pub use trace::{TableLock, Touch, Trace};

@@ -152,8 +152,13 @@ impl<'a> RoundTrips<'a> {
         End::Stuck(n)
     }
 
+    /// What is tried.
+    pub(super) fn set(&self) -> &MigrationSet {
+        self.set
+    }
+
     /// A database with the first so many migrations or fewer, and how many these are.
-    fn database(&self) -> Result<(Scratch, usize), ScratchError> {
+    pub(super) fn database(&self) -> Result<(Scratch, usize), ScratchError> {
         match &self.templates {
             Some(templates) => templates.longest(self.workshop),
             None => Ok((self.workshop.scratch()?, 0)),
@@ -161,7 +166,7 @@ impl<'a> RoundTrips<'a> {
     }
 
     /// Goes up or down to this target. A role that is missing is made, where that is allowed.
-    fn go(
+    pub(super) fn go(
         &self,
         scratch: &Scratch,
         direction: Direction,

@@ -199,7 +199,7 @@ impl Scratch {
         self.session = None;
     }
 
-    fn session(&mut self) -> Result<&mut Session, ScratchError> {
+    pub(super) fn session(&mut self) -> Result<&mut Session, ScratchError> {
         if self.session.is_none() {
             self.session = Some(self.workshop.keeper().connect(&self.database)?);
             self.settle()?;

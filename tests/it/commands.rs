@@ -12,6 +12,7 @@ mod down;
 mod dry_run;
 mod dump;
 mod history;
+mod lint;
 mod lock;
 mod locked;
 mod looking;
@@ -49,6 +50,7 @@ pub(crate) fn add(trials: &mut Vec<libtest_mimic::Trial>) {
     dry_run::add(trials);
     dump::add(trials);
     history::add(trials);
+    lint::add(trials);
     lock::add(trials);
     locked::add(trials);
     looking::add(trials);

@@ -15,6 +15,8 @@ use crate::failure::{Code, Failure};
 use crate::git;
 use crate::options::Locked;
 use crate::schema::desired;
+#[cfg(feature = "lint")]
+use crate::settings::Settings;
 use crate::terminal::say;
 use stairwell::server::Server;
 
@@ -84,6 +86,18 @@ impl Context {
             Some(url) => Ok(Some(Database::parse(url)?.with_defaults(variable)?)),
             None => Ok(Database::for_migrations(variable)?),
         }
+    }
+
+    /// What the workspace's Cargo.toml says.
+    #[cfg(feature = "lint")]
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        self.project.as_ref().map_or_else(|| Ok(Settings::default()), |project| Settings::of(project.root()))
+    }
+
+    /// The workspace's folder, or the current one.
+    #[cfg(feature = "lint")]
+    pub(crate) fn root(&self) -> &Path {
+        self.project.as_ref().map_or(Path::new("."), Project::root)
     }
 
     /// The SQL of the desired state.

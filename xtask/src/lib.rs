@@ -25,8 +25,11 @@ mod db;
 mod failure;
 mod git;
 mod json;
+#[cfg(feature = "lint")]
+mod lint;
 mod options;
 mod schema;
+mod settings;
 mod spelling;
 mod terminal;
 

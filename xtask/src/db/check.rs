@@ -1,6 +1,7 @@
 //! `db check`: all that can be told about the migrations before they meet a database that matters.
 
 mod cache;
+mod judge;
 mod report;
 
 use std::time::Instant;
@@ -27,6 +28,7 @@ For CI, and before a push. It looks at all of it, and then says what is wrong:
   * every migration, on a scratch database: up, down, and up again. After the down script the
     schema must be what it was before, and at the end what the first time gave. One without a way
     back is only applied. Rows are not compared
+  * the migrations that are new, as `db lint --trace` does: what would hurt a database in use
   * the desired state, if there is one (`schema.sql`): it must be what the migrations make
 
 What was proved once is not proved again while the migration, those before it and the server's major version stay the same: \
@@ -39,7 +41,8 @@ Examples:
 
 Exit codes:
   0  all in order
-  1  a migration cannot go up, down and up again, or the desired state is something else
+  1  a migration cannot go up, down and up again, `db lint` denies something in it, or the desired
+     state is something else
   3  only the files or their lock are not in order";
 
 /// Check lock, ways back and `schema.sql`, for CI
@@ -66,6 +69,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     if inspection.defects().0.iter().all(|finding| finding.rule.is_style()) {
         let bench = Bench::of(context);
         let made = prove(context, args, &inspection, &bench, &mut report)?;
+        judge::run(context, &inspection, &bench, &mut report)?;
         compare(context, &inspection, &bench, made, &mut report)?;
     } else {
         let all = inspection.set().migrations();

@@ -115,7 +115,7 @@ pub(super) fn lock_applied(
 }
 
 /// `1 file`, `2 files`.
-pub(super) fn count(number: usize, what: &str) -> String {
+pub(crate) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 

@@ -11,8 +11,10 @@ mod dry_run;
 mod dump;
 mod guard;
 mod history;
+#[cfg(feature = "lint")]
+mod lint;
 mod lock;
-mod lockfile;
+pub(crate) mod lockfile;
 mod new;
 mod rebase;
 mod recreate;
@@ -28,7 +30,7 @@ mod stamp;
 mod status;
 mod up;
 mod url;
-mod view;
+pub(crate) mod view;
 mod wait;
 
 use clap::Subcommand;
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Diff(diff::Args),
     Dump(dump::Args),
     Check(check::Args),
+    #[cfg(feature = "lint")]
+    Lint(lint::Args),
     Stamp(stamp::Args),
     Repair(repair::Args),
     Lock(lock::Args),
@@ -95,6 +99,8 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Diff(args) => diff::run(&context, &args),
         Command::Dump(args) => dump::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
+        #[cfg(feature = "lint")]
+        Command::Lint(args) => lint::run(&context, &args),
         Command::Stamp(args) => stamp::run(&context, &args),
         Command::Repair(args) => repair::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),

@@ -34,7 +34,8 @@ The script runs in one transaction with its row in the ledger. In the comments a
                                           this, an up script that does so is refused
   -- stairwell: lock-timeout <duration>   how long a statement may wait for a lock, such as 30s
   -- stairwell: allow <rule> <reason>     silences a rule in this script: `empty`,
-                                          `session-state`, `enum-value-used` or `opaque-sql`";
+                                          `session-state`, `enum-value-used`, `opaque-sql`, or
+                                          one of `cargo xtask db lint --rules`";
 
 /// Write a new migration: an up and a down file, ready to edit
 #[derive(Debug, clap::Args)]
@@ -103,7 +104,7 @@ pub(super) fn next_version(now: Timestamp, newest: Option<Version>) -> Result<Ve
 }
 
 /// The newest version that any file or the lock has, also in files that are otherwise broken.
-fn newest(folder: &Path, inspection: Option<&Inspection>) -> Option<Version> {
+pub(super) fn newest(folder: &Path, inspection: Option<&Inspection>) -> Option<Version> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     let of_files = files.filter_map(|entry| Some(file_name(entry.file_name().to_str()?).ok()?.version));
     let of_lock =
@@ -224,7 +225,7 @@ pub(super) fn lock(folder: &Path) -> Option<File> {
 }
 
 /// Writes a file that must not be there yet.
-fn create(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn create(path: &Path, text: &str) -> std::io::Result<()> {
     File::create_new(path)?.write_all(text.as_bytes())
 }
 

@@ -37,13 +37,13 @@ impl View {
 
 /// A migration in JSON. The version is text, since JavaScript's numbers end at 2^53.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Name {
+pub(crate) struct Name {
     version: String,
     name: String,
 }
 
 impl Name {
-    pub(super) fn new(version: Version, name: &str) -> Self {
+    pub(crate) fn new(version: Version, name: &str) -> Self {
         Self { version: version.to_string(), name: name.to_owned() }
     }
 

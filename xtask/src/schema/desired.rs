@@ -4,49 +4,13 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde::Deserialize;
 use stairwell::schema::Source;
 
 use crate::failure::{Code, Failure};
+use crate::settings::{Desired, Settings};
 
 /// What is taken where nothing is configured.
 const STANDARD: &str = "schema.sql";
-
-/// Where the desired state comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-enum Desired {
-    /// A file or a folder, from the workspace's root.
-    Path(PathBuf),
-    /// What prints it.
-    Command {
-        /// For the shell.
-        command: String,
-    },
-}
-
-/// The part of a manifest that is ours.
-#[derive(Debug, Default, Deserialize)]
-struct Manifest {
-    workspace: Option<Section>,
-    package: Option<Section>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Section {
-    metadata: Option<Metadata>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Metadata {
-    stairwell: Option<Settings>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    schema: Option<Desired>,
-}
 
 /// Where the desired state of a project is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +25,7 @@ pub(crate) enum Place {
 
 /// Where it is. `root` is the workspace's folder, `migrations` the migrations'.
 pub(crate) fn place(root: Option<&Path>, migrations: &Path) -> Result<Place, Failure> {
-    let configured = root.map(|root| configured(&root.join("Cargo.toml"))).transpose()?.flatten();
+    let configured = root.map(Settings::of).transpose()?.and_then(|settings| settings.schema);
     Ok(match (configured, root) {
         (Some(Desired::Path(path)), Some(root)) => Place::Path(shown(root).join(path)),
         (Some(Desired::Command { command }), _) => Place::Command(command),
@@ -95,26 +59,6 @@ fn shown(root: &Path) -> PathBuf {
     }
 }
 
-fn configured(manifest: &Path) -> Result<Option<Desired>, Failure> {
-    let wrong = |why: String| {
-        Failure::new(
-            Code::Usage,
-            format!(
-                "`{}`: {why}\n  = help: [workspace.metadata.stairwell] knows `schema`, a path or `{{ command = \"…\" }}`",
-                manifest.display()
-            ),
-        )
-    };
-    let text = std::fs::read_to_string(manifest).map_err(|error| wrong(error.to_string()))?;
-    let manifest: Manifest = toml::from_str(&text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
-    let sections = [manifest.workspace, manifest.package];
-    Ok(sections
-        .into_iter()
-        .flatten()
-        .find_map(|section| section.metadata?.stairwell)
-        .and_then(|settings| settings.schema))
-}
-
 /// What a command prints, run in the workspace's folder.
 fn output(command: &str, root: &Path) -> Result<Vec<Source>, Failure> {
     let failed = |why: String| {
@@ -144,28 +88,6 @@ fn output(command: &str, root: &Path) -> Result<Vec<Source>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(text: &str) -> Result<Option<Desired>, String> {
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let manifest = folder.path().join("Cargo.toml");
-        std::fs::write(&manifest, text).map_err(|error| error.to_string())?;
-        configured(&manifest).map_err(|failure| failure.message())
-    }
-
-    #[test]
-    fn it_is_a_path_or_a_command() {
-        let path = "[workspace]\nmembers = []\n[workspace.metadata.stairwell]\nschema = \"db/schema\"";
-        assert_eq!(read(path), Ok(Some(Desired::Path("db/schema".into()))));
-        let command = "[workspace.metadata.stairwell]\nschema = { command = \"cargo run -p models\" }";
-        assert_eq!(read(command), Ok(Some(Desired::Command { command: "cargo run -p models".into() })));
-        assert_eq!(read("[package]\nname = \"shop\"\n[package.metadata.other]\nschema = 1"), Ok(None));
-    }
-
-    #[test]
-    fn a_misspelt_setting_is_no_silence() {
-        let error = read("[workspace.metadata.stairwell]\nshcema = \"schema.sql\"").unwrap_err();
-        assert!(error.contains("shcema"), "{error}");
-    }
 
     #[cfg(unix)]
     #[test]

@@ -23,6 +23,8 @@ pub(super) struct Report {
     pub(super) ok: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) migrations: Vec<Row>,
+    /// What `db lint` finds in the new ones.
+    pub(super) lint: Vec<Finding>,
     pub(super) schema: Option<Schema>,
     /// Why something was not looked at.
     pub(super) left_out: Vec<String>,
@@ -191,6 +193,10 @@ impl Report {
         if errors > 0 {
             lines.push(format!("{} in the files and their lock", count(errors, "error")));
         }
+        let denied = self.lint.iter().filter(|it| it.severity == "error").count();
+        if denied > 0 {
+            lines.push(format!("{} of `db lint`", count(denied, "error")));
+        }
         let broken = self.of(Outcome::Broken);
         if !broken.is_empty() {
             let more = broken.len().saturating_sub(MOST_NAMED);
@@ -239,6 +245,12 @@ impl Report {
         let lines = wrong.iter().fold(String::new(), |text, line| text + "\n  * " + line);
         let code = if files_only { Code::Files } else { Code::Failed };
         Err(Failure::new(code, format!("not in order ({summary}); what is wrong stands above:{lines}{left_out}")))
+    }
+
+    /// Whether a finding is among those about the files.
+    #[cfg(feature = "lint")]
+    pub(super) fn has(&self, finding: &Diagnostic) -> bool {
+        self.findings.iter().any(|it| it.message == finding.message && it.path == finding.path)
     }
 
     pub(super) fn is_ok(&self) -> bool {
