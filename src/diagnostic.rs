@@ -245,6 +245,11 @@ impl Diagnostic {
         parts.map(String::as_str).collect::<Vec<_>>().join("\n\n")
     }
 
+    /// How to mend it, a way each.
+    pub fn remedies(&self) -> &[String] {
+        &self.help
+    }
+
     /// Line and column of what it points at.
     pub fn position(&self) -> Option<Position> {
         self.excerpt.as_ref().map(|e| Position::of(&e.text, e.span.start))

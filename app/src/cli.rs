@@ -14,6 +14,8 @@ Environment:
   STAIRWELL_MIGRATIONS    run (the default), verify (write nothing, wait for somebody else), off
   STAIRWELL_ON_FAILURE    degrade (the default: serve all the same, and try again), abort,
                           degrade-transient (abort only for what will not pass by itself)
+  STAIRWELL_ENV           the environment, such as staging: a database marked with another one
+                          (`cargo xtask db protect`) is left alone
   STAIRWELL_WAIT          how long `abort` and `app migrate` wait for a server, in seconds; 60
   STAIRWELL_RETRY         the longest pause between two tries in the background, in seconds; 60
   RUST_LOG                info by default
@@ -62,14 +64,19 @@ pub(crate) struct MigrateArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Migrate {
     /// Apply what is pending; the default
-    Up,
+    Up {
+        /// Apply also what loses data
+        #[arg(long)]
+        allow_destructive: bool,
+    },
     /// Undo the newest, down to a version that stays
     Down {
         /// The version that stays, or `base` to undo all
         #[arg(long, value_name = "VERSION")]
         to: String,
-        /// The name of the database, since what the migrations made is dropped with the data in it
-        #[arg(long, value_name = "DATABASE")]
+        /// The name of the environment that the database is marked with, or else of the database, since what the migrations made is
+        /// dropped with the data in it
+        #[arg(long, value_name = "NAME")]
         confirm: Option<String>,
     },
     /// Show what is applied and what is pending

@@ -20,6 +20,8 @@ pub struct Config {
     pub pool_size: usize,
     /// What is done about migrations: `STAIRWELL_MIGRATIONS` and `STAIRWELL_ON_FAILURE`.
     pub policy: Policy,
+    /// The environment that it runs in: `STAIRWELL_ENV`. A database that is marked with another one is left alone.
+    pub environment: Option<String>,
     /// The pauses between two tries: `STAIRWELL_RETRY` is the longest, in seconds.
     pub backoff: Backoff,
     /// How long a start that may fail waits for a database: `STAIRWELL_WAIT`, in seconds.
@@ -67,6 +69,7 @@ impl Config {
             listen: listen(&variable)?,
             pool_size: size.map_or(POOL_SIZE, |size: usize| size.max(1)),
             policy: Policy::from_environment(&variable)?,
+            environment: set(&variable, "STAIRWELL_ENV"),
             backoff: Backoff { first: backoff.first.min(most), most },
             patience: seconds(&variable, "STAIRWELL_WAIT")?.unwrap_or(Duration::from_secs(60)),
         })

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use stairwell::migration::Direction;
 use stairwell::plan::PlanError;
-use stairwell::postgres::{Event, Migrator, Report, RunError, RunErrorKind, Standing};
+use stairwell::postgres::{Destructive, Environment, Event, Migrator, Report, RunError, RunErrorKind, Standing};
 use stairwell::startup::Log;
 use stairwell::{MigrationSet, Target};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::PROGRAM;
 use crate::cli::{Code, Migrate, fail};
@@ -16,12 +16,12 @@ use crate::config::Config;
 
 /// Does it, and waits for a server that is not there yet for as long as a start would.
 pub(crate) fn run(config: &Config, set: &MigrationSet, what: Option<Migrate>) -> ExitCode {
-    let migrator = migrator(set, config.patience);
+    let migrator = migrator(set, config);
     let done = match what {
-        None | Some(Migrate::Up) => up(config, migrator),
+        Some(Migrate::Up { allow_destructive: true }) => up(config, migrator.destructive(Destructive::Allow)),
+        None | Some(Migrate::Up { .. }) => up(config, migrator),
         Some(Migrate::Down { to, confirm }) => match target(&to) {
-            Some(_) if confirm.as_deref() != Some(config.migrations.name()) => return refuse(config),
-            Some(target) => down(config, migrator, target),
+            Some(target) => down(config, migrator, target, confirm.as_deref()),
             None => {
                 return fail(
                     Code::Usage,
@@ -34,10 +34,16 @@ pub(crate) fn run(config: &Config, set: &MigrationSet, what: Option<Migrate>) ->
     done.unwrap_or_else(|error| fail(code_of(&error), &error))
 }
 
-fn migrator(set: &MigrationSet, patience: Duration) -> Migrator<'_> {
+fn migrator<'a>(set: &'a MigrationSet, config: &Config) -> Migrator<'a> {
+    let patience = config.patience;
     let mut log = Log::default();
     let log = move |event: &Event<'_>| log.event(event);
-    Migrator::new(set).program(PROGRAM).server_wait(patience).connect_wait(patience).on_event(log)
+    Migrator::new(set)
+        .program(PROGRAM)
+        .environment(config.environment.as_deref().unwrap_or_default())
+        .server_wait(patience)
+        .connect_wait(patience)
+        .on_event(log)
 }
 
 /// The newest migration after a run: `20261006161226`.
@@ -53,7 +59,25 @@ fn up(config: &Config, mut migrator: Migrator<'_>) -> Result<ExitCode, RunError>
     Ok(ExitCode::SUCCESS)
 }
 
-fn down(config: &Config, mut migrator: Migrator<'_>, target: Target) -> Result<ExitCode, RunError> {
+fn down(
+    config: &Config,
+    mut migrator: Migrator<'_>,
+    target: Target,
+    confirm: Option<&str>,
+) -> Result<ExitCode, RunError> {
+    // Databases are called the same in every environment, so of one that is marked it is the environment's name.
+    let mark = migrator.mark(&config.migrations)?.map(|mark| mark.environment);
+    let name = mark.as_ref().map_or(config.migrations.name(), Environment::as_str);
+    if confirm != Some(name) {
+        return Ok(refuse(config, name));
+    }
+    // What was confirmed holds, where the environment says nothing of its own.
+    let confirmed = mark.filter(|_| config.environment.is_none());
+    let mut migrator = confirmed.into_iter().fold(migrator, Migrator::environment);
+    let plan = migrator.plan(&config.migrations, Direction::Down, target)?;
+    for losses in migrator.losses(&config.migrations, &plan)? {
+        warn!("data is lost: {losses}");
+    }
     let report = migrator.down(&config.migrations, target)?;
     let version = version(&report);
     info!(undone = report.done.len(), %version, "Database migrations undone");
@@ -62,7 +86,8 @@ fn down(config: &Config, mut migrator: Migrator<'_>, target: Target) -> Result<E
 
 fn status(config: &Config, mut migrator: Migrator<'_>, check: bool) -> Result<ExitCode, RunError> {
     let status = migrator.status(&config.migrations)?;
-    let (mut table, mut settled) = (format!("{}\n", config.migrations), true);
+    let marked = status.mark.as_ref().map(|mark| format!("  environment: {}\n", mark.environment)).unwrap_or_default();
+    let (mut table, mut settled) = (format!("{}\n{marked}", config.migrations), true);
     for row in &status.rows {
         let applied = matches!(row.standing, Standing::Applied | Standing::CommentEdited);
         settled &= applied;
@@ -90,8 +115,8 @@ fn target(text: &str) -> Option<Target> {
 }
 
 /// One rule wherever the database is: a container cannot be asked, and what is dropped here has data in it.
-fn refuse(config: &Config) -> ExitCode {
-    let (database, name) = (&config.migrations, config.migrations.name());
+fn refuse(config: &Config, name: &str) -> ExitCode {
+    let database = &config.migrations;
     fail(
         Code::Refused,
         &format!(
@@ -104,6 +129,7 @@ fn code_of(error: &RunError) -> Code {
     match &error.kind {
         RunErrorKind::Connect(_) => Code::NoDatabase,
         RunErrorKind::Plan(PlanError::UnknownVersion(_)) => Code::Usage,
+        RunErrorKind::Environment { .. } | RunErrorKind::Destructive(_) => Code::Refused,
         _ => Code::Failed,
     }
 }

@@ -48,6 +48,7 @@ async fn serve(config: Config, set: MigrationSet) -> ExitCode {
     };
     let migrations = Startup::new(set)
         .policy(config.policy)
+        .environment(config.environment.as_deref().unwrap_or_default())
         .retry(config.backoff)
         .patience(config.patience)
         .program(PROGRAM)
@@ -96,6 +97,11 @@ async fn serve(config: Config, set: MigrationSet) -> ExitCode {
 fn code_of(error: &StartupError) -> Code {
     match error {
         StartupError::Run(error) if matches!(error.kind, RunErrorKind::Connect(_)) => Code::NoDatabase,
+        StartupError::Run(error)
+            if matches!(error.kind, RunErrorKind::Environment { .. } | RunErrorKind::Destructive(_)) =>
+        {
+            Code::Refused
+        }
         _ => Code::Failed,
     }
 }

@@ -28,7 +28,8 @@ impl Run<'_, '_> {
         while !amendments.is_empty() {
             // It is there already as a rule, perhaps as an earlier build made it: then it gets what it lacks.
             let create = self.migrator.ledger.create();
-            let amend = self.migrator.ledger.amend(&self.history, &amendments, &self.migrator.program, why);
+            let (ledger, guard) = (&self.migrator.ledger, self.keeps_environment().unwrap_or_default());
+            let amend = ledger.amend(&self.history, &amendments, &self.migrator.program, why, &guard);
             let sent = self.session.send(&create).and_then(|_| self.session.send(&amend));
             match sent {
                 Ok(_) => {
@@ -52,6 +53,7 @@ impl Run<'_, '_> {
                 }
             }
             self.read()?;
+            self.check_environment()?;
             amendments = decide(&self.history)?.1;
         }
         Ok(asked)

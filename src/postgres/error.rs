@@ -8,6 +8,7 @@ use tokio_postgres::error::DbError;
 
 use super::database::Database;
 use super::failure::ScriptFailure;
+use super::losses::NotAllowed;
 use super::migrator::Transactions;
 use super::session::Row;
 use super::tls::Fault;
@@ -204,6 +205,9 @@ pub enum RunErrorKind {
     /// A script failed.
     #[error("{0}")]
     Script(#[from] Box<ScriptFailure>),
+    /// A script says `destructive`, there is something to lose, and nobody has given leave.
+    #[error("{0}")]
+    Destructive(Box<NotAllowed>),
     /// Another runner had the lock for longer than this one was told to wait.
     #[error("another runner has held the migration lock for {}: {}\n  = help: let it finish; if it hangs, end it with `SELECT pg_terminate_backend(<pid>)`", seconds(*.waited), .holder.as_ref().map_or_else(|| "it is gone now".to_owned(), ToString::to_string))]
     Locked {
@@ -252,6 +256,28 @@ pub enum RunErrorKind {
         /// Where, as [`Database`] is displayed.
         database: String,
     },
+    /// The database is marked with another environment than the one that this runs for.
+    #[error(
+        "{database} is marked as `{marked}`, and this runs for `{configured}`, so nothing is run on it\n  = note: the mark is the database's own (`cargo xtask db protect`); STAIRWELL_ENV says what this runs for\n  = help: connect to the database of `{configured}`; if this one is meant: STAIRWELL_ENV={marked}"
+    )]
+    Environment {
+        /// Where, as [`Database`] is displayed.
+        database: String,
+        /// What it is marked with.
+        marked: String,
+        /// What this runs for.
+        configured: String,
+    },
+    /// The mark of the database is not the one that was to be changed.
+    #[error(
+        "{database} {}, so its mark was left as it is", found.as_ref().map_or_else(|| "is not marked".to_owned(), |found| format!("is marked as `{found}`"))
+    )]
+    Marked {
+        /// Where, as [`Database`] is displayed.
+        database: String,
+        /// What it is marked with, if it is.
+        found: Option<String>,
+    },
     /// The connection broke and did not come back, or the ledger changed each time it was looked at.
     #[error("{0}")]
     Interrupted(Interruption),
@@ -289,7 +315,7 @@ impl RunErrorKind {
         let message = error.as_db_error().map_or_else(|| chain(error), |e: &DbError| e.message().to_owned());
         let help = match sqlstate.as_str() {
             "42501" => Some(
-                "the role needs more: to create the ledger `GRANT CREATE ON DATABASE … TO …`, to read it `GRANT USAGE ON SCHEMA stairwell` and `GRANT SELECT`",
+                "the role needs more: to create the ledger `GRANT CREATE ON DATABASE … TO …`, to read it `GRANT USAGE ON SCHEMA stairwell` and `GRANT SELECT`; `cargo xtask db doctor` says all that it lacks, as SQL",
             ),
             "25006" => Some("this server or role is read-only; connect to the primary"),
             _ => None,

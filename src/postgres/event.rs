@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::error::Holder;
+use super::losses::Losses;
+use super::recovery::RecoveryPoint;
 use crate::migration::Direction;
 use crate::version::Version;
 
@@ -40,6 +42,13 @@ pub enum Event<'a> {
         direction: Direction,
         /// How many migrations.
         total: usize,
+    },
+    /// What is about to be applied loses data, and has leave to.
+    Losing {
+        /// What each migration loses.
+        losses: &'a [Losses],
+        /// Where the server's log is before that, or why it does not tell.
+        point: &'a Result<RecoveryPoint, String>,
     },
     /// A script is about to be sent, perhaps with others behind it.
     Started {
@@ -122,6 +131,10 @@ impl fmt::Display for Event<'_> {
         };
         match self {
             Self::Planned { direction, total } => write!(f, "{total} to {}", verb(*direction)),
+            Self::Losing { losses, point } => {
+                let losses: Vec<String> = losses.iter().map(ToString::to_string).collect();
+                write!(f, "data is lost, with leave: {}. {}", losses.join(", "), RecoveryPoint::line(point))
+            }
             Self::Started { direction, id, position, total } => {
                 write!(f, "[{position}/{total}] {} {id}", verb(*direction))
             }

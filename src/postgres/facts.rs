@@ -34,6 +34,9 @@ impl Facts {
         pg_catalog.current_setting('default_transaction_read_only'), pg_catalog.pg_backend_pid(), \
         pg_catalog.current_setting('server_version_num'), pg_catalog.version()";
 
+    /// How many values a row of these columns and the ledger's functions has.
+    pub(super) const COUNT: usize = 7;
+
     /// From a row that begins with these columns; behind them is whether the ledger has its functions.
     pub(super) fn of_row(row: &Row) -> Self {
         let value = |n| row.get(n).unwrap_or_default();

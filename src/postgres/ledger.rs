@@ -2,6 +2,7 @@
 
 mod amend;
 mod create;
+mod environment;
 mod steps;
 
 use std::fmt;
@@ -13,6 +14,7 @@ pub(super) use steps::{Started, stamped};
 
 use super::error::Holder;
 use super::facts::Facts;
+use super::mark::Mark;
 use super::session::{Failed, Row, Session};
 use crate::checksum::Checksum;
 use crate::migration::{Direction, is_name};
@@ -84,6 +86,8 @@ impl From<Direction> for Columns {
 pub(super) struct Read {
     pub(super) history: History,
     pub(super) facts: Facts,
+    /// What the database is marked with.
+    pub(super) mark: Option<Mark>,
 }
 
 /// What came back for the question what the ledger has.
@@ -133,7 +137,7 @@ impl Ledger {
     /// Asks what it has. It needs no more than SELECT and creates nothing.
     pub(super) fn ask(&self, session: &mut Session, columns: Columns) -> Answer {
         let (rows, outcome) = session.ask(&self.question(columns));
-        Answer { read: Self::parse(&rows), outcome }
+        Answer { read: self.parse(&rows), outcome }
     }
 
     /// One message: what the session is like, and every row.
@@ -153,21 +157,24 @@ impl Ledger {
             Columns::All => (record.as_str(), "up_script, down_script"),
         };
         format!(
-            "SELECT {}, pg_catalog.to_regprocedure('{}') IS NOT NULL;\n\
+            "SELECT {}, pg_catalog.to_regprocedure('{}') IS NOT NULL, {};\n\
              SELECT version, name, checksum, fingerprint, state, progress, {scripts}, {record} FROM {} l ORDER BY version",
             Facts::COLUMNS,
             self.begin_signature(),
+            self.mark(),
             self.quoted()
         )
     }
 
     /// Reads what the question returned. `Err` names what does not look like this ledger's.
-    fn parse(rows: &[Row]) -> Result<Read, String> {
+    fn parse(&self, rows: &[Row]) -> Result<Read, String> {
         let Some((first, rows)) = rows.split_first() else {
             return Ok(Read::default());
         };
         let history = rows.iter().map(parse_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(Read { history: History { rows: history }, facts: Facts::of_row(first) })
+        // Behind the session's facts.
+        let mark = first.get(Facts::COUNT).map(|text| self.parse_mark(text)).transpose()?;
+        Ok(Read { history: History { rows: history }, facts: Facts::of_row(first), mark })
     }
 
     fn begin_signature(&self) -> String {
@@ -176,7 +183,13 @@ impl Ledger {
 
     /// The name of a function that belongs to it.
     fn function(&self, what: &str) -> String {
-        format!("\"{}\".\"{:.57}_{what}\"", self.schema, self.table)
+        format!("\"{}\".\"{}\"", self.schema, function_of(&self.table, what))
+    }
+
+    /// Whether a function of this name beside a ledger's table belongs to that ledger.
+    #[cfg(feature = "schema")]
+    pub(crate) fn has_function(table: &str, name: &str) -> bool {
+        ["begin", "fence", "environment"].iter().any(|what| function_of(table, what) == name)
     }
 
     /// The expression that takes the lock until the transaction's end, and is false if another session has it.
@@ -229,6 +242,11 @@ impl Ledger {
             Holder::COLUMNS,
         )
     }
+}
+
+/// In the 63 bytes that a name may have.
+fn function_of(table: &str, what: &str) -> String {
+    format!("{table:.*}_{what}", 62 - what.len())
 }
 
 const HELD: &str = "another runner holds the migration lock";

@@ -70,6 +70,8 @@ pub(super) struct Terms<'a> {
     pub(super) settings: &'a [(&'static str, &'static str)],
     /// What of the message commits together.
     pub(super) commits: Transactions,
+    /// A statement under the lock of the first transaction, before all else.
+    pub(super) guard: Option<&'a str>,
     /// How many steps the run has left, those of the message included.
     pub(super) left: usize,
     /// Whether all of them have to go in this message.
@@ -136,6 +138,9 @@ impl Window {
             self.statement(&terms.ledger.begin_step(step, head));
             self.count - 1
         });
+        if let (None, Some(guard)) = (place.after, terms.guard) {
+            self.statement(guard);
+        }
         // Only what the lexer sees can end a transaction: in a function or a DO block the server refuses it (2D000).
         let marked = step.script.controls_transaction();
         if marked {

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use super::ahead::Ahead;
 use super::amend::Stamped;
 use super::database::Database;
-use super::error::{RunError, RunErrorKind};
+use super::error::{Holder, RunError, RunErrorKind};
 use super::event::{Event, Report};
 use super::ledger::{Amendment, Columns, Ledger};
+use super::losses::Destructive;
 use super::offline::Offline;
+use super::patience::open;
 use super::runner::Run;
 use super::status::Status;
 use super::trial::Trial;
@@ -52,9 +54,10 @@ const TRIES: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// # }
 /// ```
 pub struct Migrator<'a> {
-    set: Cow<'a, MigrationSet>,
+    pub(super) set: Cow<'a, MigrationSet>,
     pub(super) ledger: Ledger,
     pub(super) order: OutOfOrder,
+    pub(super) destructive: Destructive,
     pub(super) lock_timeout: Duration,
     pub(super) lock_wait: Option<Duration>,
     pub(super) tries: NonZeroU32,
@@ -62,6 +65,7 @@ pub struct Migrator<'a> {
     pub(super) server_wait: Duration,
     pub(super) transactions: Transactions,
     pub(super) program: String,
+    pub(super) environment: Option<String>,
     pub(super) ahead: Option<Ahead>,
     pub(super) waiting_since: Option<Instant>,
     listener: Box<dyn FnMut(&Event<'_>) + 'a>,
@@ -69,12 +73,13 @@ pub struct Migrator<'a> {
 
 impl<'a> Migrator<'a> {
     /// For this set, with the defaults: ledger `stairwell.ledger`, a transaction for each migration, 2 s for each lock that a script needs
-    /// and ten tries, no end to the wait for another runner, migrations out of order refused.
+    /// and ten tries, no end to the wait for another runner, migrations out of order refused, and those that lose data as well.
     pub fn new(set: &'a MigrationSet) -> Self {
         Self {
             set: Cow::Borrowed(set),
             ledger: Ledger::default(),
             order: OutOfOrder::Refuse,
+            destructive: Destructive::Refuse,
             lock_timeout: Duration::from_secs(2),
             lock_wait: None,
             tries: TRIES,
@@ -82,6 +87,7 @@ impl<'a> Migrator<'a> {
             server_wait: Duration::ZERO,
             transactions: Transactions::Each,
             program: concat!("stairwell ", env!("CARGO_PKG_VERSION")).to_owned(),
+            environment: None,
             ahead: None,
             waiting_since: None,
             listener: Box::new(|_| {}),
@@ -99,6 +105,33 @@ impl<'a> Migrator<'a> {
     #[must_use]
     pub fn out_of_order(mut self, order: OutOfOrder) -> Self {
         self.order = order;
+        self
+    }
+
+    /// Whether up scripts that say `destructive` may lose what is there. Where nothing is, they may anyway: tables that are empty, or that are
+    /// made by the same run.
+    ///
+    /// ```no_run
+    /// use stairwell::postgres::{Database, Destructive, Migrator, RunErrorKind};
+    /// use stairwell::{MigrationSet, Target};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (set, database) = (MigrationSet::from_directory("migrations")?, Database::parse("postgresql://localhost/shop")?);
+    /// let mut migrator = Migrator::new(&set);
+    /// if let Err(error) = migrator.up(&database, Target::Head)
+    ///     && let RunErrorKind::Destructive(refused) = &error.kind
+    /// {
+    ///     println!("{refused}");
+    ///     // Whoever has read that agrees to these, and to nothing else:
+    ///     let seen = refused.losses.iter().map(|losses| losses.version).collect();
+    ///     migrator.destructive(Destructive::These(seen)).up(&database, Target::Head)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn destructive(mut self, leave: Destructive) -> Self {
+        self.destructive = leave;
         self
     }
 
@@ -154,6 +187,14 @@ impl<'a> Migrator<'a> {
         self
     }
 
+    /// The environment that this runs for, such as `staging`; empty is none. A database that is marked with another one
+    /// ([`protect`](Self::protect)) is refused before anything is run, and before its ledger is changed.
+    #[must_use]
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into().trim().to_owned()).filter(|name| !name.is_empty());
+        self
+    }
+
     /// Takes a connection that is under way already, for the first run if that is on its database and in its direction.
     #[must_use]
     pub fn ahead(mut self, ahead: Ahead) -> Self {
@@ -187,48 +228,6 @@ impl<'a> Migrator<'a> {
         self.run(database, Direction::Down, target)
     }
 
-    /// Undoes and applies again: the newest `Target::Steps`, everything from `Target::Version` on (that one included), or all
-    /// (`Target::Base`). What is applied again is the files as they are now.
-    ///
-    /// A failure half-way leaves what was undone pending; `up` goes on from there.
-    pub fn redo(&mut self, database: &Database, target: Target) -> Result<Report, RunError> {
-        let history = self.history_for(database, Direction::Down)?;
-        let before = |version: Version| history.rows.iter().rfind(|row| row.version < version).map(|row| row.version);
-        let back = match target {
-            Target::Version(version) if history.get(version).is_none() => {
-                let known = self.set.get(version).is_some();
-                let error = if known { PlanError::NotApplied } else { PlanError::UnknownVersion };
-                let kind = error(version).into();
-                return Err(RunError::unplanned(kind, Direction::Down));
-            }
-            Target::Version(version) => before(version).map_or(Target::Base, Target::Version),
-            other => other,
-        };
-        self.check_redo(&history, back)?;
-        let mut report = self.down(database, back)?;
-        let undone: Vec<Version> = report.done.iter().map(|done| done.version).collect();
-        let Some(newest) = undone.iter().max() else {
-            return Ok(report);
-        };
-        let again = match self.set.get(*newest) {
-            Some(_) => Target::Version(*newest),
-            None => Target::Head,
-        };
-        let up = self.up(database, again).map_err(|error| RunError { undone: undone.len(), ..error })?;
-        report.done.extend(up.done);
-        Ok(Report { head: up.head, ..report })
-    }
-
-    /// Nothing is undone that could not be applied again.
-    fn check_redo(&self, history: &History, back: Target) -> Result<(), RunError> {
-        let error = |error: PlanError| RunError::unplanned(error.into(), Direction::Down);
-        let mut left = history.clone();
-        for step in Plan::down(&self.set, history, back).map_err(error)?.steps {
-            left.remove(step.version);
-        }
-        Plan::up(&self.set, &left, Target::Head, self.order).map_err(error).map(drop)
-    }
-
     fn run(&mut self, database: &Database, direction: Direction, target: Target) -> Result<Report, RunError> {
         let set = self.set.clone();
         self.waiting_since = None;
@@ -244,7 +243,7 @@ impl<'a> Migrator<'a> {
     }
 
     /// The history that planning in this direction needs.
-    fn history_for(&mut self, database: &Database, direction: Direction) -> Result<History, RunError> {
+    pub(super) fn history_for(&mut self, database: &Database, direction: Direction) -> Result<History, RunError> {
         self.history_of(database, direction, direction.into())
     }
 
@@ -258,6 +257,16 @@ impl<'a> Migrator<'a> {
     /// The same with the scripts that were run.
     pub fn history_with_scripts(&mut self, database: &Database) -> Result<History, RunError> {
         self.history_of(database, Direction::Up, Columns::All)
+    }
+
+    /// Who has the migration lock now, if anybody has: a run that is under way, or one that hangs. It creates nothing, and waits for nobody.
+    pub fn holder(&mut self, database: &Database) -> Result<Option<Holder>, RunError> {
+        let error = |kind| RunError::unplanned(kind, Direction::Up);
+        let mut session = open(self, database, None).map_err(|failed| error(failed.into()))?;
+        let rows = session
+            .send(&self.ledger.holder())
+            .map_err(|failed| error(RunErrorKind::server("asking who has the migration lock", &failed.error)))?;
+        Ok(rows.first().and_then(Holder::of_row))
     }
 
     /// Makes this version the newest applied one in the ledger, and with `None` empties it, without running a script: for a database that
@@ -304,6 +313,7 @@ impl<'a> Migrator<'a> {
         self.waiting_since = None;
         let error = |kind| RunError::unplanned(kind, Direction::Up);
         let mut run = Run::open(self, database, Direction::Up, Columns::Plan).map_err(error)?;
+        run.check_environment().map_err(error)?;
         let outcome = run.amend(why, decide).map_err(error)?;
         let newest = run.history().newest_applied().cloned();
         Ok((outcome, newest.map(|row| row.id_in(&self.set))))
@@ -319,6 +329,7 @@ impl<'a> Migrator<'a> {
         let error = |kind| RunError::unplanned(kind, Direction::Up);
         let order = self.order;
         let mut run = Run::open(self, database, Direction::Up, Columns::Plan).map_err(error)?;
+        run.check_environment().map_err(error)?;
         let plan = run.plan(&set, target, order).map_err(error)?;
         run.try_out(&plan).map_err(error)
     }
@@ -343,18 +354,17 @@ impl<'a> Migrator<'a> {
 
     /// Where every migration stands. It creates nothing.
     pub fn status(&mut self, database: &Database) -> Result<Status, RunError> {
-        let history = self.history(database)?;
-        Ok(Status::of(&self.set, &history))
+        let (history, mark) = self.history_and_mark(database)?;
+        Ok(Status { mark, ..Status::of(&self.set, &history) })
     }
 
     /// What `up` or `down` would do. It creates and changes nothing.
     pub fn plan(&mut self, database: &Database, direction: Direction, target: Target) -> Result<Plan, RunError> {
-        let history = self.history_for(database, direction)?;
-        let plan = match direction {
-            Direction::Up => Plan::up(&self.set, &history, target, self.order),
-            Direction::Down => Plan::down(&self.set, &history, target),
-        };
-        plan.map_err(|error| RunError::unplanned(error.into(), direction))
+        let (set, order) = (self.set.clone(), self.order);
+        let error = |kind| RunError::unplanned(kind, direction);
+        let run = Run::open(self, database, direction, direction.into()).map_err(error)?;
+        run.check_environment().map_err(error)?;
+        run.plan(&set, target, order).map_err(error)
     }
 
     /// Conflicts between set and database that keep `up` from running, if any.

@@ -16,8 +16,11 @@ mod facts;
 #[cfg(feature = "fail-points")]
 mod fail_point;
 mod failure;
+mod leave;
 mod ledger;
 mod libpq;
+mod losses;
+mod mark;
 mod message;
 mod migrator;
 mod offline;
@@ -25,6 +28,9 @@ mod pairs;
 mod passfile;
 mod patience;
 mod pooler;
+mod protect;
+mod recovery;
+mod redo;
 mod runner;
 mod session;
 mod spawn;
@@ -46,9 +52,13 @@ pub use failure::{Details, ScriptFailure};
 pub(crate) use failure::{byte_of_error, missing_role, word_length};
 pub use ledger::{Ledger, LedgerNameError};
 pub use libpq::Password;
+pub use losses::{Amount, Destructive, Loss, Losses, NotAllowed};
+pub use mark::{Environment, EnvironmentNameError, Mark};
 pub use migrator::{Migrator, Transactions};
 #[cfg(feature = "startup")]
 pub(crate) use patience::pause;
+pub use recovery::RecoveryPoint;
+pub use redo::Redo;
 #[cfg(feature = "testing")]
 pub(crate) use session::Row;
 #[cfg(feature = "schema")]

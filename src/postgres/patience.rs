@@ -18,19 +18,7 @@ const RESTART: Duration = Duration::from_secs(30);
 
 impl Run<'_, '_> {
     pub(super) fn reconnect(&mut self, reason: &str) -> Result<(), RunErrorKind> {
-        self.losses += 1;
-        if self.losses >= MOST_LOSSES {
-            return Err(RunErrorKind::Interrupted(Interruption::ConnectionLost {
-                times: self.losses,
-                reason: reason.to_owned(),
-            }));
-        }
-        let pause = pause(Duration::from_millis(250), self.losses, Duration::from_secs(5));
-        self.migrator.say(&Event::Reconnecting { reason, pause });
-        sleep(pause);
-        // A server that restarts cannot be reached for a while, and then says that it is starting.
-        let (answering, silent) = (self.migrator.connect_wait, self.migrator.server_wait.max(RESTART));
-        self.session = connect(self.migrator, self.database, answering, silent, None)?;
+        self.session = reconnect(self.migrator, self.database, &mut self.losses, reason)?;
         Ok(())
     }
 
@@ -47,6 +35,26 @@ impl Run<'_, '_> {
         sleep(pause(Duration::from_millis(50), attempt.min(6), Duration::from_secs(2)));
         Ok(())
     }
+}
+
+/// Connects again, if the connection was not lost too often by now.
+pub(super) fn reconnect(
+    migrator: &mut Migrator<'_>,
+    database: &Database,
+    losses: &mut u32,
+    reason: &str,
+) -> Result<Session, RunErrorKind> {
+    *losses += 1;
+    if *losses >= MOST_LOSSES {
+        let reason = reason.to_owned();
+        return Err(RunErrorKind::Interrupted(Interruption::ConnectionLost { times: *losses, reason }));
+    }
+    let pause = pause(Duration::from_millis(250), *losses, Duration::from_secs(5));
+    migrator.say(&Event::Reconnecting { reason, pause });
+    sleep(pause);
+    // A server that restarts cannot be reached for a while, and then says that it is starting.
+    let (answering, silent) = (migrator.connect_wait, migrator.server_wait.max(RESTART));
+    Ok(connect(migrator, database, answering, silent, None)?)
 }
 
 /// Connects; where the cause may pass, again and again for as long as the migrator says.

@@ -4,11 +4,28 @@
 //! their settings end with it.
 
 use super::database::Database;
+use super::error::RunErrorKind;
 use super::session::{Failed, Session};
 
 /// How often both sessions are asked. A pool gives out the process that came back last, so that once shows it; other clients of the pool
 /// may come in between.
 const ROUNDS: usize = 4;
+
+impl Database {
+    /// Whether a pooler that lends server connections by the transaction stands between, as PgBouncer may. A `no-transaction` script is
+    /// refused there; all else works.
+    ///
+    /// It opens two sessions and asks each which server process answers. One that gives each session a process to itself as long as
+    /// nobody else is there cannot be told from no pooler at all.
+    pub fn is_pooled(&self) -> Result<bool, RunErrorKind> {
+        if by_address(self) {
+            return Ok(true);
+        }
+        let (mut one, mut other) = (Session::open(self)?, Session::open(self)?);
+        between(&mut one, &mut other)
+            .map_err(|failed| RunErrorKind::server("asking which server process answers", &failed.error))
+    }
+}
 
 /// Whether two sessions see one server process, or one of them sees several.
 pub(super) fn between(one: &mut Session, other: &mut Session) -> Result<bool, Failed> {

@@ -10,6 +10,7 @@ use super::event::{Done, Event, Report};
 use super::facts::Facts;
 use super::failure::ScriptFailure;
 use super::ledger::{Answer, Columns, FLUSH, LOCK_IS_HELD, Ledger};
+use super::mark::Mark;
 use super::migrator::Migrator;
 use super::patience::{open, pause};
 use super::session::{Failed, Session};
@@ -57,13 +58,15 @@ pub(super) struct Run<'a, 'l> {
     pub(super) history: History,
     /// What the session is like, as it said when the ledger was read.
     pub(super) facts: Facts,
+    /// What the database is marked with.
+    pub(super) mark: Option<Mark>,
     /// Whether there are commits that did not wait for the disk, and none since that did.
     pub(super) unflushed: bool,
     /// How often the connection was lost.
     pub(super) losses: u32,
-    ledger_exists: bool,
+    pub(super) ledger_exists: bool,
     pub(super) direction: Direction,
-    columns: Columns,
+    pub(super) columns: Columns,
     done: Vec<Done>,
     /// How many steps there were to do at first.
     total: usize,
@@ -89,6 +92,7 @@ impl<'a, 'l> Run<'a, 'l> {
             session,
             history: History::default(),
             facts: Facts::default(),
+            mark: None,
             unflushed: false,
             losses: 0,
             ledger_exists: false,
@@ -139,7 +143,7 @@ impl<'a, 'l> Run<'a, 'l> {
                 help: "`ALTER ROLE … RESET standard_conforming_strings` (or ALTER DATABASE, or postgresql.conf)",
             });
         }
-        self.facts = read.facts;
+        (self.facts, self.mark) = (read.facts, read.mark);
         Ok(())
     }
 
@@ -168,6 +172,7 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     fn steps(&mut self, set: &MigrationSet, target: Target) -> Result<(), RunErrorKind> {
+        self.check_environment()?;
         let order = self.migrator.order;
         let mut plan = self.plan(set, target, order)?;
         for notice in &plan.notices {
@@ -179,6 +184,10 @@ impl<'a, 'l> Run<'a, 'l> {
             return Ok(());
         }
         self.check_suits(&plan)?;
+        plan = self.with_leave(set, plan, &goal)?;
+        if plan.steps.is_empty() {
+            return Ok(());
+        }
         self.migrator.say(&Event::Planned { direction: self.direction, total: self.total });
         let (mut width, mut tries, mut moves, mut lost) = (1, 0, 0, false);
         while !plan.steps.is_empty() {
@@ -236,6 +245,7 @@ impl<'a, 'l> Run<'a, 'l> {
             }
             // The ledger may have changed: plan again, for what is left of the goal.
             self.read()?;
+            self.check_environment()?;
             if std::mem::take(&mut lost) {
                 self.take_back();
             }
@@ -247,7 +257,7 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// What is left of the goal. It is an error if another runner has gone the other way: what this one would leave is a gap.
-    fn plan_again(&self, set: &MigrationSet, goal: &BTreeSet<Version>) -> Result<Plan, RunErrorKind> {
+    pub(super) fn plan_again(&self, set: &MigrationSet, goal: &BTreeSet<Version>) -> Result<Plan, RunErrorKind> {
         let moved = || RunErrorKind::Interrupted(Interruption::LedgerMoves);
         let others = |row: &&Applied| !goal.contains(&row.version);
         let target = match self.direction {
@@ -285,7 +295,7 @@ impl<'a, 'l> Run<'a, 'l> {
     }
 
     /// Steps that are no longer to do were done by another runner, or by this one before its connection broke.
-    fn count_what_others_did(&mut self, before: &Plan, left: &Plan) {
+    pub(super) fn count_what_others_did(&mut self, before: &Plan, left: &Plan) {
         for step in &before.steps {
             let settled = self.done.iter().any(|done| done.version == step.version);
             if !settled && !left.steps.iter().any(|other| other.version == step.version) {

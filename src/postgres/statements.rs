@@ -178,6 +178,8 @@ impl Alone<'_, '_> {
         answer.outcome?;
         let ledger = self.migrator.ledger.to_string();
         let read = answer.read.map_err(|why| Stop::Outcome(Outcome::Refused(RunErrorKind::Ledger { ledger, why })))?;
+        let fits = self.migrator.check_environment(read.mark.as_ref(), self.database);
+        fits.map_err(|kind| Stop::Outcome(Outcome::Refused(kind)))?;
         let row = read.history.get(step.version);
         let (progress, same) = (row.map(|row| row.progress), read.history.head() == self.head);
         let fits = match step.direction {

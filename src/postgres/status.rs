@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::mark::Mark;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Applied, History, Seen, State, squash};
 use crate::set::MigrationSet;
@@ -67,6 +68,8 @@ pub struct Status {
     pub rows: Vec<StatusRow>,
     /// Why the database cannot go on, if it has some of what the baseline here squashes, and not all of it.
     pub amid: Option<Diagnostic>,
+    /// What the database is marked with, where it was asked: set and history alone do not tell.
+    pub mark: Option<Mark>,
 }
 
 impl Status {
@@ -113,7 +116,7 @@ impl Status {
         });
         let mut rows: Vec<_> = here.chain(gone).collect();
         rows.sort_by_key(|row| row.version);
-        Self { rows, amid }
+        Self { rows, amid, mark: None }
     }
 
     /// Whether everything here is applied as it is, comments aside, and nothing else is.

@@ -52,12 +52,14 @@ impl Run<'_, '_> {
         let whole_run = self.migrator.transactions == Transactions::Single;
         let near = if whole_run { steps } else { steps.get(..width.min(steps.len())).unwrap_or(steps) };
         let heads = self.heads(near);
+        let guard = self.keeps_environment();
         let terms = Terms {
             ledger: &self.migrator.ledger,
             program: &self.migrator.program,
             lock_timeout: self.migrator.lock_timeout,
             settings: &self.facts.settings(),
             commits: self.commits(),
+            guard: guard.as_deref(),
             left: steps.len(),
             whole_run,
             head: self.history.head(),

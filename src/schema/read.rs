@@ -15,7 +15,7 @@ use crate::postgres::{Failed, Ledger, Session};
 /// What of a database is not part of its schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Without {
-    /// The ledger: its schema, unless that is `public`, and its table with all that is of it.
+    /// The ledger: its schema, unless that is `public`, and its table with all that is of it, and its functions.
     pub ledger: Option<(String, String)>,
 }
 
@@ -309,6 +309,7 @@ impl Without {
             | Kind::UserMapping
             | Kind::DefaultPrivileges => false,
             _ if schema != "public" => in_schema,
+            Kind::Function => in_schema && id.path.get(1).is_some_and(|name| Ledger::has_function(table, name)),
             _ => in_schema && id.path.get(1) == Some(table),
         }
     }

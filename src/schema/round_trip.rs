@@ -11,7 +11,7 @@ use super::scratch::{Scratch, ScratchError, Workshop};
 use super::template::Templates;
 use crate::migration::{Direction, Migration, Mode};
 use crate::plan::{OutOfOrder, Target};
-use crate::postgres::{Migrator, RunError, RunErrorKind};
+use crate::postgres::{Destructive, Migrator, RunError, RunErrorKind};
 use crate::set::MigrationSet;
 
 /// So many migrations are run again quicker than a database is copied.
@@ -173,7 +173,11 @@ impl<'a> RoundTrips<'a> {
         to: Target,
     ) -> Result<Result<(), Box<RunError>>, ScratchError> {
         loop {
-            let mut migrator = Migrator::new(self.set).program(&self.program).out_of_order(OutOfOrder::Allow);
+            let mut migrator = Migrator::new(self.set)
+                .program(&self.program)
+                .out_of_order(OutOfOrder::Allow)
+                // A scratch database has nothing that anybody would miss.
+                .destructive(Destructive::Allow);
             let outcome = match direction {
                 Direction::Up => migrator.up(scratch.database(), to),
                 Direction::Down => migrator.down(scratch.database(), to),

@@ -201,7 +201,7 @@ mod tests {
     fn a_statement_is_told_only_what_it_adds() {
         let mut seen = Seen::default();
         let first = touch("a", TableLock::Share, false);
-        assert_eq!(seen.new_of([first.clone()].into_iter()), [first.clone()]);
+        assert_eq!(seen.new_of([first.clone()].into_iter()), vec![first.clone()]);
         assert_eq!(seen.new_of([first.clone()].into_iter()), []);
         let both = [first, touch("a", TableLock::AccessExclusive, true)];
         let stronger = seen.new_of(both.into_iter().rev());

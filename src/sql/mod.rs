@@ -18,7 +18,7 @@ pub use classify::{
     transaction_control,
 };
 pub use hazard::{
-    DataLoss, EnumValueUse, Opaque, Reach, Review, SessionState, enum_values_used, review, session_state,
+    DataLoss, EnumValueUse, Lost, Opaque, Reach, Review, SessionState, enum_values_used, moves, review, session_state,
 };
 pub use lexer::{Lexer, Token, TokenKind};
 pub use position::{Position, byte_of_char};

@@ -8,7 +8,7 @@ use super::migrations::Configure;
 use super::policy::Mode;
 use super::standing::Standing;
 use crate::plan::{OutOfOrder, Target};
-use crate::postgres::{Database, Migrator, RunErrorKind};
+use crate::postgres::{Database, Destructive, Migrator, RunErrorKind};
 use crate::set::MigrationSet;
 
 /// How often another release may step in between the look at the ledger and the run.
@@ -20,7 +20,9 @@ pub(super) struct Job {
     pub(super) database: Database,
     pub(super) mode: Mode,
     pub(super) order: OutOfOrder,
+    pub(super) destructive: Destructive,
     pub(super) program: Option<String>,
+    pub(super) environment: Option<String>,
     pub(super) configure: Configure,
 }
 
@@ -36,8 +38,10 @@ impl Job {
     pub(super) fn attempt(&self) -> Outcome {
         let mut log = Log::default();
         // Waiting for a server is up to the policy, so a try does not wait.
-        let mut migrator = (self.configure)(Migrator::new(&self.set))
+        let environment = self.environment.as_deref().unwrap_or_default();
+        let mut migrator = (self.configure)(Migrator::new(&self.set).environment(environment))
             .out_of_order(self.order)
+            .destructive(self.destructive.clone())
             .connect_wait(Duration::ZERO)
             .server_wait(Duration::ZERO)
             .on_event(|event| log.event(event));
@@ -83,7 +87,7 @@ impl Job {
     }
 
     fn look(&self, migrator: &mut Migrator<'_>) -> Result<Standing, StartupError> {
-        let history = migrator.history(&self.database)?;
+        let history = migrator.history_here(&self.database)?;
         Ok(Standing::of(&self.set, &history, self.order))
     }
 }

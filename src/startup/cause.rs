@@ -8,7 +8,8 @@ use crate::postgres::{RunError, RunErrorKind};
 pub enum Cause {
     /// It may pass by itself: no server yet, no slot free, a lock that others have, somebody else who still has to migrate.
     Transient,
-    /// It stays until a person does something: a script that fails, a file that was edited, a wrong password, a missing database.
+    /// It stays until a person does something: a script that fails, a file that was edited, a wrong password, a missing database, a
+    /// script that would lose data.
     Permanent,
 }
 

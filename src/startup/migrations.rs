@@ -15,7 +15,7 @@ use super::error::StartupError;
 use super::health::{Condition, Health};
 use super::policy::{Mode, Policy};
 use crate::plan::OutOfOrder;
-use crate::postgres::{Database, Migrator, SpawnError, pause};
+use crate::postgres::{Database, Destructive, Migrator, SpawnError, pause};
 use crate::set::MigrationSet;
 
 /// What is set on a migrator beyond the defaults.
@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a single connection may take to be made, where the connection string does not say.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// The variable that names the environment.
+const ENVIRONMENT: &str = "STAIRWELL_ENV";
+
 /// How an app brings its database up to date; [`start`](Self::start) does it.
 #[must_use = "nothing happens before `start` or `begin`"]
 pub struct Startup {
@@ -34,12 +37,14 @@ pub struct Startup {
     backoff: Backoff,
     patience: Duration,
     order: OutOfOrder,
+    destructive: Destructive,
     program: Option<String>,
+    environment: Option<String>,
     configure: Configure,
 }
 
 impl Startup {
-    /// With this set, the default [`Policy`], and the default [`Backoff`].
+    /// With this set, the default [`Policy`], the default [`Backoff`], and the environment that `STAIRWELL_ENV` names.
     pub fn new(set: MigrationSet) -> Self {
         Self {
             set,
@@ -47,7 +52,9 @@ impl Startup {
             backoff: Backoff::default(),
             patience: PATIENCE,
             order: OutOfOrder::Refuse,
+            destructive: Destructive::Refuse,
             program: None,
+            environment: std::env::var(ENVIRONMENT).ok(),
             configure: Arc::new(|migrator| migrator),
         }
     }
@@ -77,14 +84,30 @@ impl Startup {
         self
     }
 
+    /// Whether a start may apply what loses data. It may not by default: nobody watches it, and a roll-out is not the moment. The start then
+    /// fails, or degrades by the policy, and says what would be lost; whoever applies it elsewhere, with `cargo xtask db up
+    /// --allow-destructive`, lets the app recover by itself. What loses nothing is applied anyway, see [`Migrator::destructive`].
+    pub fn destructive(mut self, leave: Destructive) -> Self {
+        self.destructive = leave;
+        self
+    }
+
     /// What the ledger names as the program that applied a migration, such as `shop 1.4.2`.
     pub fn program(mut self, program: impl Into<String>) -> Self {
         self.program = Some(program.into());
         self
     }
 
-    /// Sets what else a [`Migrator`] has to set: the ledger, time-outs, tries. How long it waits for a server, its listener and its order are
-    /// what the start sets.
+    /// The environment that the app runs in, such as `staging`, instead of the one that `STAIRWELL_ENV` names; empty is none. A database that
+    /// is marked with another one (`cargo xtask db protect`) is left alone, also under a policy that only verifies: that does not pass by
+    /// itself.
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
+    }
+
+    /// Sets what else a [`Migrator`] has to set: the ledger, time-outs, tries. How long it waits for a server, its listener, its order and
+    /// what it may lose are what the start sets.
     pub fn migrator(
         mut self,
         configure: impl for<'a> Fn(Migrator<'a>) -> Migrator<'a> + Send + Sync + 'static,
@@ -123,7 +146,9 @@ impl Startup {
                 database: database.connecting_within(CONNECT),
                 mode: self.policy.mode,
                 order: self.order,
+                destructive: self.destructive,
                 program: self.program,
+                environment: self.environment,
                 configure: self.configure,
             },
             policy: self.policy,

@@ -27,6 +27,9 @@
 //! has newer migrations on top, another release was here: this one is ready, and says that the database is ahead. So a rolling deploy works
 //! in both directions, and an old replica that is restarted in the middle of it starts.
 //!
+//! **The database of another environment is left alone.** Where `STAIRWELL_ENV` (or [`Startup::environment`]) names another one than `cargo
+//! xtask db protect` has marked the database with, nothing is run and nothing counts as ready: that is a [`Cause::Permanent`].
+//!
 //! Deciding is pure: set and history become a [`Standing`]; what a failure leads to is a table over the policy and the [`Cause`].
 
 mod attempt;

@@ -14,7 +14,7 @@ use super::server::{TestServer, server};
 use super::template::Recipe;
 use super::thread::{blocking, off_the_runtime};
 use crate::plan::Target;
-use crate::postgres::{Database, Ledger, Migrator, Report, RunError};
+use crate::postgres::{Database, Destructive, Ledger, Migrator, Report, RunError};
 
 /// What the ledger names as the program.
 pub(super) const PROGRAM: &str = concat!("stairwell tests ", env!("CARGO_PKG_VERSION"));
@@ -238,7 +238,9 @@ impl Held {
     ) -> Result<Report, TestingError> {
         blocking(|| {
             let set = self.recipe.migrations.set()?;
-            let mut migrator = Migrator::new(&set).ledger(self.recipe.ledger.clone()).program(PROGRAM);
+            // A test that loses data means to.
+            let mut migrator =
+                Migrator::new(&set).ledger(self.recipe.ledger.clone()).program(PROGRAM).destructive(Destructive::Allow);
             work(&mut migrator, &self.database).map_err(|error| TestingError::Migration(Box::new(error)))
         })
     }

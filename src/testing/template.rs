@@ -10,7 +10,7 @@ use super::fixture::Fixture;
 use super::migrations::Migrations;
 use super::server::TestServer;
 use crate::plan::{History, Target, resolve};
-use crate::postgres::{Ledger, Migrator, Session};
+use crate::postgres::{Destructive, Ledger, Migrator, Session};
 use crate::schema::quote::{ident, literal};
 use crate::set::MigrationSet;
 
@@ -131,7 +131,10 @@ impl Recipe {
             None => Target::Head,
             Some(at) => Target::Version(resolve(at, set, &History::default())?),
         };
-        let mut migrator = Migrator::new(set).ledger(self.ledger.clone()).program(super::database::PROGRAM);
+        let mut migrator = Migrator::new(set)
+            .ledger(self.ledger.clone())
+            .program(super::database::PROGRAM)
+            .destructive(Destructive::Allow);
         migrator.up(database, target).map(drop).map_err(|error| TestingError::Migration(Box::new(error)))
     }
 

@@ -10,6 +10,7 @@ use crate::harness::proxy::Counts;
 
 crate::trials!(
     with_nothing_pending_it_is_one_after_connecting,
+    a_mark_costs_none,
     a_status_is_one_after_connecting,
     many_migrations_share_a_few,
 );
@@ -37,6 +38,23 @@ fn with_nothing_pending_it_is_one_after_connecting() -> Outcome {
         assert!(Migrator::new(&set).up(through, Target::Head).unwrap().done.is_empty());
     });
     assert_eq!((counts.connections, counts.round_trips), (1, 1), "{counts:?}");
+    Ok(())
+}
+
+fn a_mark_costs_none() -> Outcome {
+    let database = TestDatabase::new()?;
+    let (one, two) = (tables(1), tables(2));
+    Migrator::new(&one).up(database.database(), Target::Head).unwrap();
+    let apply = |set: &MigrationSet, through: &Database| {
+        Migrator::new(set).environment("staging").up(through, Target::Head).unwrap();
+    };
+    let without = counted(&database, |through| drop(Migrator::new(&two).up(through, Target::Head).unwrap()));
+    Migrator::new(&two).down(database.database(), Target::Steps(1.try_into().unwrap())).unwrap();
+    Migrator::new(&two).protect(database.database(), &"staging".parse().unwrap(), None).unwrap();
+    let with = counted(&database, |through| apply(&two, through));
+    assert_eq!(with.round_trips, without.round_trips, "a run");
+    let nothing = counted(&database, |through| apply(&two, through));
+    assert_eq!((nothing.connections, nothing.round_trips), (1, 1), "{nothing:?}");
     Ok(())
 }
 

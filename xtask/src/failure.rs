@@ -124,6 +124,9 @@ impl From<RunError> for Failure {
         let code = match &error.kind {
             RunErrorKind::Connect(_) => Code::NoDatabase,
             RunErrorKind::Plan(PlanError::UnknownVersion(_)) => Code::Usage,
+            RunErrorKind::Environment { .. } | RunErrorKind::Marked { .. } | RunErrorKind::Destructive(_) => {
+                Code::Refused
+            }
             _ => Code::Failed,
         };
         Self { code, text: Text::Run(error) }

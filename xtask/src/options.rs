@@ -18,13 +18,29 @@ pub(crate) struct Locked {
 /// The word that the guard of `db/guard.rs` wants.
 #[derive(Debug, Args)]
 pub(crate) struct Confirm {
-    /// The database's name, to confirm that its data may be lost. Needed where it is not on this machine, or is production
-    /// (`STAIRWELL_ENV=production`, or `ALTER DATABASE … SET stairwell.environment = 'production'`); in a terminal it is asked for
+    /// The name that confirms it: of the environment that `db protect` marked the database with; where there is no mark, the database's own,
+    /// which is needed if it is not on this machine, or is production (`STAIRWELL_ENV=production`, or
+    /// `ALTER DATABASE … SET stairwell.environment = 'production'`). In a terminal it is asked for
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
 }
 
 impl Confirm {
+    /// What was given.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.confirm.as_deref()
+    }
+}
+
+/// The word that takes a mark away.
+#[derive(Debug, Args)]
+pub(crate) struct ConfirmMark {
+    /// The environment that the database is marked as so far. In a terminal it is asked for
+    #[arg(long, value_name = "ENVIRONMENT")]
+    confirm: Option<String>,
+}
+
+impl ConfirmMark {
     /// What was given.
     pub(crate) fn name(&self) -> Option<&str> {
         self.confirm.as_deref()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use stairwell::migration::Direction;
-use stairwell::postgres::Event;
+use stairwell::postgres::{Event, RecoveryPoint};
 use stairwell::{Color, Inspection};
 
 use crate::failure::{Code, Failure, render_findings};
@@ -74,6 +74,12 @@ impl Steps {
                         self.bar.set_style(style.progress_chars("=> "));
                     }
                 }
+            }
+            Event::Losing { losses, point } => {
+                for it in *losses {
+                    it.losses.iter().for_each(|loss| self.line(&format!("  {} loses data: {loss}", it.id)));
+                }
+                self.line(&format!("  before this: {}", RecoveryPoint::line(point)));
             }
             Event::Started { id, .. } => self.bar.set_message((*id).to_owned()),
             Event::Done { done, total, position } => {

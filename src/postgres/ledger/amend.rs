@@ -18,19 +18,21 @@ pub(in crate::postgres) enum Amendment {
 
 impl Ledger {
     /// One message, in one transaction under the lock, which fails if the ledger is not the one of this history any more. `why` ends up in
-    /// the remarks of each row, behind when and who.
+    /// the remarks of each row, behind when and who; `guard` is a statement under the lock, or nothing.
     pub(in crate::postgres) fn amend(
         &self,
         history: &History,
         amendments: &[Amendment],
         program: &str,
         why: &str,
+        guard: &str,
     ) -> String {
         let moved = format!("{} OPERATOR(pg_catalog.<>) '{}'", self.digest(), digest(history));
         let mut message = [
             BEGIN,
             &Self::guard(&format!("NOT {}", self.try_lock()), LOCK_IS_HELD, HELD),
             &Self::guard(&moved, LEDGER_MOVED, "the ledger has changed since it was read"),
+            guard,
         ]
         .concat();
         for amendment in amendments {

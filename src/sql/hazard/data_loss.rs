@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::lexer::TokenKind;
 use super::made::{Made, altered_table, kind};
 use super::tokens::{Name, Piece};
-use super::{DataLoss, Reach};
+use super::{DataLoss, Lost, Reach};
 
 /// What one statement loses.
 #[derive(Debug)]
@@ -13,16 +13,31 @@ pub(super) struct Loss {
     span: Range<usize>,
     what: String,
     reach: Reach,
+    lost: Lost,
+    cascades: bool,
 }
 
 impl Loss {
-    fn new(tokens: Piece<'_>, words: Range<usize>, what: String) -> Self {
+    pub(super) fn new(tokens: Piece<'_>, words: Range<usize>, what: String) -> Self {
         let (first, last) = (tokens.span(words.start), tokens.span(words.end.saturating_sub(1)));
-        Self { span: first.start..last.end.max(first.end), what, reach: Reach::Named }
+        let span = first.start..last.end.max(first.end);
+        Self { span, what, reach: Reach::Named, lost: Lost::Unknown, cascades: false }
+    }
+
+    pub(super) fn of(self, lost: Lost) -> Self {
+        Self { lost, ..self }
     }
 
     pub(super) fn of_statement(self, statement: usize, hidden: Option<&'static str>) -> DataLoss {
-        DataLoss { statement, span: self.span, what: self.what, reach: self.reach, hidden }
+        DataLoss {
+            statement,
+            span: self.span,
+            what: self.what,
+            reach: self.reach,
+            lost: self.lost,
+            cascades: self.cascades,
+            hidden,
+        }
     }
 }
 
@@ -67,7 +82,7 @@ fn drop_objects(tokens: Piece<'_>, made: &Made) -> Vec<Loss> {
         |name: &str| !cascade && matches!(kind.as_str(), "TYPE" | "MATERIALIZED VIEW") && made.is_remade(&kind, name);
     let suffix = if cascade { " CASCADE" } else { "" };
     let reach = if KINDS.contains(&kind.as_str()) { Reach::Named } else { Reach::Dependents };
-    let loss = |what| Loss { reach, ..Loss::new(tokens, 0..tokens.len(), what) };
+    let loss = |what| Loss { reach, cascades: cascade, ..Loss::new(tokens, 0..tokens.len(), what) };
     let at = tokens.skip(at, &["IF", "EXISTS"]);
     let dropped = tokens.from(at).names();
     if dropped.is_empty() {
@@ -75,12 +90,19 @@ fn drop_objects(tokens: Piece<'_>, made: &Made) -> Vec<Loss> {
         return vec![loss(format!("DROP {kind}{suffix}"))];
     }
     let gone = dropped.into_iter().filter(|name| !made.has(&kind, &name.key) && !is_remade(&name.key));
-    gone.map(|name| loss(format!("DROP {kind} {}{suffix}", name.shown))).collect()
+    let data = |name: &Name<'_>| match (kind.as_str(), name.path.as_slice()) {
+        ("TABLE" | "MATERIALIZED VIEW", [_, ..]) => Lost::Rows(name.path.clone()),
+        // Without CASCADE these go only when nothing is in them, or needs them.
+        ("SCHEMA" | "TYPE", _) if !cascade => Lost::Nothing,
+        ("SCHEMA", [schema]) => Lost::Schema(schema.clone()),
+        _ => Lost::Unknown,
+    };
+    gone.map(|name| loss(format!("DROP {kind} {}{suffix}", name.shown)).of(data(&name))).collect()
 }
 
 fn drop_columns(tokens: Piece<'_>, made: &Made) -> Vec<Loss> {
     // The table of a format string is a placeholder; its actions begin behind it all the same.
-    let (table, at) = altered_table(tokens).unwrap_or((Name { shown: "…", key: String::new() }, 4));
+    let (table, at) = altered_table(tokens).unwrap_or((Name { shown: "…", ..Name::default() }, 4));
     if made.has("TABLE", &table.key) {
         return Vec::new();
     }
@@ -91,13 +113,25 @@ fn drop_columns(tokens: Piece<'_>, made: &Made) -> Vec<Loss> {
             continue;
         }
         let name = action.name(action.skip(action.skip(1, &["COLUMN"]), &["IF", "EXISTS"]));
-        let column = name.map_or(Name { shown: "…", key: String::new() }, |(name, _)| name);
+        let column = name.map_or(Name { shown: "…", ..Name::default() }, |(name, _)| name);
         if !made.has_column(&table.key, &column.key) {
             let what = format!("ALTER TABLE {} DROP COLUMN {}", table.shown, column.shown);
-            losses.push(Loss::new(action, 0..action.len(), what));
+            // With CASCADE constraints, views and generated columns go as well, which have nothing of their own.
+            losses.push(Loss::new(action, 0..action.len(), what).of(values(&table, &column)));
         }
     }
     losses
+}
+
+fn rows(table: &Name<'_>) -> Lost {
+    if table.path.is_empty() { Lost::Unknown } else { Lost::Rows(table.path.clone()) }
+}
+
+pub(super) fn values(table: &Name<'_>, column: &Name<'_>) -> Lost {
+    match (table.path.is_empty(), column.path.as_slice()) {
+        (false, [column]) => Lost::Values { table: table.path.clone(), column: column.clone() },
+        _ => Lost::Unknown,
+    }
 }
 
 fn drop_attributes(tokens: Piece<'_>) -> Vec<Loss> {
@@ -115,7 +149,12 @@ fn truncate(tokens: Piece<'_>, made: &Made) -> Vec<Loss> {
         return vec![Loss::new(tokens, 0..at, "TRUNCATE".to_owned())];
     }
     let lost = tables.into_iter().filter(|name| !made.has("TABLE", &name.key));
-    lost.map(|name| Loss::new(tokens, 0..tokens.len(), format!("TRUNCATE {}", name.shown))).collect()
+    let cascades = tokens.find(at, "CASCADE").is_some();
+    let of = |name: &Name<'_>| match rows(name) {
+        Lost::Rows(path) if cascades => Lost::RowsAndReferences(path),
+        other => other,
+    };
+    lost.map(|name| Loss::new(tokens, 0..tokens.len(), format!("TRUNCATE {}", name.shown)).of(of(&name))).collect()
 }
 
 fn delete(tokens: Piece<'_>, made: &Made) -> Option<Loss> {
@@ -126,8 +165,8 @@ fn delete(tokens: Piece<'_>, made: &Made) -> Option<Loss> {
     if name.as_ref().is_some_and(|name| made.has("TABLE", &name.key)) {
         return None;
     }
-    let name = name.map_or("…", |name| name.shown);
-    Some(Loss::new(tokens, 0..tokens.len(), format!("DELETE FROM {name} without WHERE")))
+    let name = name.unwrap_or(Name { shown: "…", ..Name::default() });
+    Some(Loss::new(tokens, 0..tokens.len(), format!("DELETE FROM {} without WHERE", name.shown)).of(rows(&name)))
 }
 
 fn update(tokens: Piece<'_>, made: &Made) -> Option<Loss> {
@@ -141,12 +180,12 @@ fn update(tokens: Piece<'_>, made: &Made) -> Option<Loss> {
     {
         return None;
     }
-    let name = name.map_or("…", |name| name.shown);
-    Some(Loss::new(tokens, 0..tokens.len(), format!("UPDATE {name} without WHERE")))
+    let name = name.unwrap_or(Name { shown: "…", ..Name::default() });
+    Some(Loss::new(tokens, 0..tokens.len(), format!("UPDATE {} without WHERE", name.shown)).of(rows(&name)))
 }
 
 /// `ADD COLUMN c; UPDATE t SET c = …` fills what is empty.
-fn fills_new_columns(assignments: Piece<'_>, table: &str, made: &Made) -> bool {
+pub(super) fn fills_new_columns(assignments: Piece<'_>, table: &str, made: &Made) -> bool {
     let end = ["FROM", "RETURNING"].into_iter().filter_map(|word| assignments.find(0, word)).min();
     let end = end.unwrap_or(assignments.len());
     assignments.part(0..end).comma_parts().into_iter().all(|assignment| {
@@ -187,7 +226,7 @@ fn with(tokens: Piece<'_>, made: &Made) -> Vec<Loss> {
 #[cfg(test)]
 mod tests {
     use super::super::super::split;
-    use super::super::review;
+    use super::super::{Lost, review};
 
     fn lost(text: &str) -> Vec<String> {
         review(text, &split(text).statements).losses.into_iter().map(|loss| loss.what).collect()
@@ -227,6 +266,46 @@ mod tests {
             lost("drop table a, b; alter table c drop d, drop e"),
             ["DROP TABLE a", "DROP TABLE b", "ALTER TABLE c DROP COLUMN d", "ALTER TABLE c DROP COLUMN e"]
         );
+    }
+
+    #[test]
+    fn where_the_data_is_that_is_lost_is_told_by_the_names() {
+        let lost = |text: &str| {
+            let found = review(text, &split(text).statements);
+            let all = found.losses.into_iter().chain(found.doubtful);
+            all.map(|loss| (loss.lost, loss.cascades)).collect::<Vec<_>>()
+        };
+        let path = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+        let values = |table: &[&str], column: &str| Lost::Values { table: path(table), column: column.to_owned() };
+        for (text, of, cascades) in [
+            ("drop table App.\"Use\"\"rs\"", Lost::Rows(path(&["app", "Use\"rs"])), false),
+            ("drop table t cascade", Lost::Rows(path(&["t"])), true),
+            ("drop table U&\"t\"", Lost::Unknown, false),
+            ("drop materialized view v", Lost::Rows(path(&["v"])), false),
+            ("drop schema s", Lost::Nothing, false),
+            ("drop schema s cascade", Lost::Schema("s".to_owned()), true),
+            ("drop type m", Lost::Nothing, false),
+            ("drop type m cascade", Lost::Unknown, true),
+            ("drop function f() cascade", Lost::Unknown, true),
+            ("drop owned by app", Lost::Unknown, false),
+            ("alter table only a.t drop column if exists \"B\"", values(&["a", "t"], "B"), false),
+            ("alter table t drop b cascade", values(&["t"], "b"), false),
+            ("truncate t", Lost::Rows(path(&["t"])), false),
+            ("truncate t cascade", Lost::RowsAndReferences(path(&["t"])), false),
+            ("delete from only t", Lost::Rows(path(&["t"])), false),
+            ("update t set a = 1", Lost::Rows(path(&["t"])), false),
+            ("delete from t where i < 3", Lost::SomeRows(path(&["t"])), false),
+            ("update only t set i = 1 where i = 2", Lost::SomeRows(path(&["t"])), false),
+            ("alter table t alter column a set data type text", values(&["t"], "a"), false),
+            ("alter table t add b int, alter a type int using a::int", values(&["t"], "a"), false),
+            ("with x as (delete from t where i = 1 returning *) select 1", Lost::SomeRows(path(&["t"])), false),
+            ("do $$ begin execute format('drop table app.%I', t); end $$", Lost::Unknown, true),
+            ("do $$ begin execute 'drop table app.t'; end $$", Lost::Rows(path(&["app", "t"])), false),
+        ] {
+            assert_eq!(lost(text), [(of, cascades)], "{text}");
+        }
+        assert_eq!(lost("alter table t add b int; update t set b = a where a > 1"), []);
+        assert_eq!(lost("create table t (i int); delete from t where i = 1; alter table t alter i type text"), []);
     }
 
     #[test]

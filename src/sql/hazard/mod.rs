@@ -3,8 +3,10 @@
 //! None of them parses SQL. Where tokens cannot tell, they stay silent: a rule that cries wolf is one that people switch off.
 
 mod data_loss;
+mod doubtful;
 mod enum_value;
 mod made;
+mod moves;
 mod opaque;
 mod session_state;
 mod tokens;
@@ -12,6 +14,7 @@ mod tokens;
 use std::ops::Range;
 
 pub use enum_value::{EnumValueUse, enum_values_used};
+pub use moves::moves;
 pub use session_state::{SessionState, session_state};
 
 use super::statement::Statement;
@@ -29,6 +32,10 @@ pub struct DataLoss {
     pub what: String,
     /// Whether the data is in what it names.
     pub reach: Reach,
+    /// Where to look for the data that it takes, before it runs.
+    pub lost: Lost,
+    /// Whether it takes more with it than it names, and nothing here tells what: `CASCADE`.
+    pub cascades: bool,
     /// Where it stands if not plainly in the script.
     pub hidden: Option<&'static str>,
 }
@@ -40,6 +47,30 @@ pub enum Reach {
     Named,
     /// In what depends on that, which nothing in the statement tells: `DROP FUNCTION … CASCADE` takes generated columns with it.
     Dependents,
+}
+
+/// The data that a statement loses, by the names in it: each has its parts as the server has them, schema first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// The rows of a table or a materialized view.
+    Rows(Vec<String>),
+    /// Some of these rows.
+    SomeRows(Vec<String>),
+    /// These rows, and those of every table that references it: `TRUNCATE … CASCADE`.
+    RowsAndReferences(Vec<String>),
+    /// What a column has in it.
+    Values {
+        /// The column's table.
+        table: Vec<String>,
+        /// The column.
+        column: String,
+    },
+    /// The rows of every table in a schema.
+    Schema(String),
+    /// None: Postgres refuses it as long as there is data that needs what it drops.
+    Nothing,
+    /// No name tells.
+    Unknown,
 }
 
 /// SQL that is put together while it runs, inside of a `DO` block.
@@ -58,6 +89,9 @@ pub struct Review {
     pub losses: Vec<DataLoss>,
     /// What cannot be looked at.
     pub opaque: Vec<Opaque>,
+    /// What may lose data, and mostly does not: `DELETE … WHERE`, `UPDATE … WHERE`, and a change of a column's type, which loses some if it narrows. Only who
+    /// says that a script is destructive is asked about these.
+    pub doubtful: Vec<DataLoss>,
 }
 
 /// Looks for what drops or overwrites data, in `DO` blocks as well; see [`DataLoss`] and [`Opaque`].
@@ -93,6 +127,8 @@ pub fn review(text: &str, statements: &[Statement]) -> Review {
         } else {
             let losses = data_loss::of(tokens.all(), &made);
             review.losses.extend(losses.into_iter().map(|loss| loss.of_statement(n, None)));
+            let doubtful = doubtful::of(tokens.all(), &made);
+            review.doubtful.extend(doubtful.into_iter().map(|loss| loss.of_statement(n, None)));
             made.learn(tokens.all());
         }
     }

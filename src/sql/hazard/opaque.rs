@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::lexer::TokenKind;
 use super::made::Made;
 use super::tokens::{Piece, Tokens, inside};
-use super::{Opaque, Review, data_loss};
+use super::{Lost, Opaque, Review, data_loss};
 
 /// A block in a text in a block: nobody goes deeper, and what does is opaque.
 const DEEPEST: usize = 4;
@@ -86,6 +86,12 @@ impl Look<'_> {
         let before = self.review.losses.len();
         if let Some(range) = range_inside(tokens, text).filter(|_| is_whole && depth < DEEPEST) {
             self.body(range, "EXECUTE in a DO block", depth + 1);
+            if is_format {
+                // `format('DROP TABLE app.%I', …)`: what stands there is half of a name.
+                for loss in self.review.losses.iter_mut().skip(before) {
+                    (loss.lost, loss.cascades) = (Lost::Unknown, true);
+                }
+            }
             if !is_format || self.review.losses.len() > before {
                 return;
             }

@@ -46,12 +46,14 @@ pub(super) struct Piece<'a> {
 }
 
 /// A name with its schema if it has one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Name<'a> {
     /// As it is written.
     pub(super) shown: &'a str,
     /// Equal for two spellings of one name. `pg_temp.t` is `t`: that is what a temporary table is found as first.
     pub(super) key: String,
+    /// Its parts as the server has them, schema first. Empty where that cannot be told (`U&"…"`).
+    pub(super) path: Vec<String>,
 }
 
 impl<'a> Piece<'a> {
@@ -121,15 +123,17 @@ impl<'a> Piece<'a> {
         if !is_name(at) {
             return None;
         }
-        let (mut key, mut last) = (self.folded(at), at);
+        let (mut key, mut last, mut path) = (self.folded(at), at, vec![self.identifier(at)]);
         while self.text(last + 1) == "." && is_name(last + 2) {
             last += 2;
             key.push('.');
             key.push_str(&self.folded(last));
+            path.push(self.identifier(last));
         }
         let shown = self.source.get(self.span(at).start..self.span(last).end).unwrap_or_default();
         let key = key.strip_prefix("pg_temp.").map(str::to_owned).unwrap_or(key);
-        Some((Name { shown, key }, last + 1))
+        let path = path.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default();
+        Some((Name { shown, key, path }, last + 1))
     }
 
     /// What the commas outside of parentheses part; the whole, if there is none.
@@ -148,6 +152,17 @@ impl<'a> Piece<'a> {
     pub(super) fn names(self) -> Vec<Name<'a>> {
         let parts = self.comma_parts().into_iter();
         parts.filter_map(|part| part.name(part.skip(0, &["ONLY"])).map(|(name, _)| name)).collect()
+    }
+
+    /// The name that a word stands for. Of an unquoted one the server folds no more than ASCII where an encoding has several bytes for a
+    /// character; `U&"…"` has escapes, and is not read.
+    fn identifier(&self, at: usize) -> Option<String> {
+        let text = self.text(at);
+        match (self.kind(at), text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'))) {
+            (_, Some(inner)) => Some(inner.replace("\"\"", "\"")),
+            (Some(TokenKind::Word), None) => Some(text.to_ascii_lowercase()),
+            _ => None,
+        }
     }
 
     /// A word as Postgres takes it: lower case unless it is quoted.

@@ -44,7 +44,9 @@ impl Case {
         command.env("DATABASE_URL", self.database.url());
         // On another machine, these want the database's name.
         let database = self.database.database();
-        if matches!(arguments.first(), Some(&("down" | "downgrade" | "redo" | "stamp"))) && !database.is_loopback() {
+        if matches!(arguments.first(), Some(&("down" | "downgrade" | "redo" | "stamp" | "repair")))
+            && !database.is_loopback()
+        {
             command.args(["--confirm", database.name()]);
         }
         command
@@ -87,6 +89,11 @@ impl Case {
             .replace(&self.database.database().to_string(), "`shop` on localhost")
             .replace(self.database.database().name(), "shop");
         let is_step = line.starts_with("  applied [") || line.starts_with("  undone [");
+        // Another place each time.
+        let line = match line.split_once("recovery_target_lsn = ").zip(line.split_once("; to come back")) {
+            Some(((before, _), (_, behind))) => format!("{before}<where the log is>; to come back{behind}"),
+            None => line,
+        };
         let line = self.without_records(&line);
         let line = match line.rsplit_once("  ") {
             Some((step, duration)) if is_step && duration.ends_with('s') => {

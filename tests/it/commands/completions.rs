@@ -78,7 +78,7 @@ fn bash_still_loads_cargos_own_completion_when_it_is_needed() -> Outcome {
         );
         fs::write(workspace.path().join("try"), text).unwrap();
         let out = output(Command::new("bash").args(["--norc", "--noprofile", "./try"]), workspace.path());
-        for line in ["cargo xtask db u -> up url", "cargo xt -> loaded", "cargo build --rel -> loaded"] {
+        for line in ["cargo xtask db u -> up unprotect url", "cargo xt -> loaded", "cargo build --rel -> loaded"] {
             assert!(out.contains(line), "bash-completion {version}: {line} in {out}");
         }
     }
@@ -103,12 +103,12 @@ complete() {
     [[ $all == *$2* ]] && print -r -- "$1 offers $2" || print -r -- "$1 does not offer $2: $all"
 }
 before=
-complete 'cargo xtask db u' "url  -- Print"
-complete 'xtask db u' "url  -- Print"
+complete 'cargo xtask db u' "url        -- Print"
+complete 'xtask db u' "url        -- Print"
 complete 'cargo +nightly xtask db wait --for ' "server  -- The server"
 complete 'cargo x' "xtask"
 before="_cargo() { shift words; (( CURRENT-- )); local ret; _call_function ret _cargo-\$words[1] || compadd own-way }; compdef _cargo cargo;"
-complete 'cargo xtask db u' "url  -- Print"
+complete 'cargo xtask db u' "url        -- Print"
 complete 'cargo build ' "own-way"
 "#;
 
@@ -118,11 +118,11 @@ fn zsh_completes_cargo_xtask_beside_cargos_own() -> Outcome {
     let folder = workspace.path().display().to_string();
     let out = output(Command::new("zsh").args(["-f", "./try", &folder]), workspace.path());
     let expected = "\
-cargo xtask db u offers url  -- Print
-xtask db u offers url  -- Print
+cargo xtask db u offers url        -- Print
+xtask db u offers url        -- Print
 cargo +nightly xtask db wait --for  offers server  -- The server
 cargo x offers xtask
-cargo xtask db u offers url  -- Print
+cargo xtask db u offers url        -- Print
 cargo build  offers own-way
 ";
     assert_eq!(out, expected);

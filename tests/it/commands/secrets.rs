@@ -16,16 +16,19 @@ crate::trials!(
 /// What stands for the secret in all of these.
 const SECRET: &str = "hunter2";
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 14] = [
     &["up"],
     &["down"],
     &["redo"],
     &["status"],
     &["current"],
+    &["doctor"],
     &["history"],
     &["show", "a"],
     &["stamp", "head"],
     &["repair"],
+    &["protect", "staging"],
+    &["unprotect"],
     &["reset"],
     &["server", "status"],
 ];
@@ -143,7 +146,7 @@ fn a_right_password_is_not_shown_either() -> Outcome {
     let role = Role::new("SUPERUSER")?;
     let case = Case::with(&[A])?;
     let url = role.url(&case.database);
-    for arguments in [&["up"][..], &["status"], &["up", "--to", "99"], &["redo"], &["down"], &["reset"]] {
+    for arguments in [&["up"][..], &["status"], &["doctor"], &["up", "--to", "99"], &["redo"], &["down"], &["reset"]] {
         let ran = xtask::run(case.command(arguments).env("DATABASE_URL", &url));
         let shown = format!("{}{}", ran.stdout, ran.stderr);
         assert!(!shown.contains(Role::PASSWORD), "{shown}");

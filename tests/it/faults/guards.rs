@@ -353,18 +353,23 @@ fn f40_what_loses_data_has_to_say_so() -> Outcome {
     workspace.write("2_b.down.sql", DOWN);
     db(&workspace, &database, &["up"]).exits(3);
     // No flag and no allow stands for the line that is reviewed in git.
-    let ran = db(&workspace, &database, &["up", "--allow-destructive"]);
-    assert_ne!(ran.code, 0, "{ran:?}");
+    let ran = db(&workspace, &database, &["up", "--allow-destructive"]).exits(3);
+    assert!(ran.stderr.contains("error[destructive]"), "{}", ran.stderr);
     for instead in
         ["-- stairwell: allow destructive it is empty", "-- stairwell: destructive", "-- destructive: it is empty"]
     {
         workspace.write("2_b.up.sql", format!("{instead}\ntruncate a;"));
         db(&workspace, &database, &["up"]).exits(3);
+        db(&workspace, &database, &["up", "--allow-destructive"]).exits(3);
     }
     assert_eq!(database.ask("select count(*) from a"), "1");
     workspace.write("2_b.up.sql", "-- stairwell: destructive what is in it was a test\ntruncate a;");
     assert_eq!(build(&workspace).0, []);
-    db(&workspace, &database, &["up"]).ok();
+    // Nor does the line stand for somebody who has seen what is in this database.
+    let ran = db(&workspace, &database, &["up"]).exits(5);
+    assert!(ran.stderr.contains("TRUNCATE a: 1 row"), "{}", ran.stderr);
+    assert_eq!(database.ask("select count(*) from a"), "1");
+    db(&workspace, &database, &["up", "--allow-destructive"]).ok();
     assert_eq!(database.ask("select count(*) from a"), "0");
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::harness::proxy::Refusal;
 use crate::harness::xtask::{self, Ran};
 use crate::harness::{Outcome, Skip};
 
-crate::trials!(f38_a_password_is_shown_nowhere);
+crate::trials!(f38_a_password_is_shown_nowhere, f38_a_password_is_in_the_arguments_of_no_process);
 
 /// The password, and as it stands in a URL: what has to be escaped is, in one case more than that.
 const SECRET: &str = "hunter2@/?#%:é";
@@ -119,7 +119,16 @@ fn in_what_the_library_says() -> Result<(), Skip> {
     Ok(())
 }
 
-const COMMANDS: [&[&str]; 6] = [&["up"], &["down"], &["redo"], &["status"], &["reset"], &["up", "--to", "77"]];
+const COMMANDS: [&[&str]; 8] = [
+    &["up"],
+    &["down"],
+    &["redo"],
+    &["status"],
+    &["reset"],
+    &["up", "--to", "77"],
+    &["protect", "staging"],
+    &["unprotect", "--confirm", "staging"],
+];
 
 /// Every way to hand over the URL or the password, with every command.
 fn commands(case: &Case, url: &str, place: (&str, u16, &str, &str), password: &str) -> Vec<Ran> {
@@ -191,4 +200,80 @@ fn in_what_commands_say() -> Outcome {
     }
     assert_eq!(right[0].code, 0, "{:?}", right[0]);
     Ok(())
+}
+
+/// Whoever is on this machine can read what a process was started with. Looked for in all of them, as often as it goes, while commands run.
+#[cfg(target_os = "linux")]
+fn f38_a_password_is_in_the_arguments_of_no_process() -> Outcome {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    // Other tests hand over theirs as `--database-url`.
+    let secret = format!("in-no-arguments-{}", std::process::id());
+    let cluster = Cluster::new(&["password_encryption=scram-sha-256"])?;
+    let mut admin = cluster.client();
+    admin.batch_execute(&format!("CREATE ROLE u LOGIN SUPERUSER PASSWORD '{secret}'")).unwrap();
+    admin.batch_execute("CREATE DATABASE d OWNER u").unwrap();
+    cluster.ask_for_passwords();
+    let case = Case::with(&[A])?;
+    let url = format!("postgresql://u:{secret}@127.0.0.1:{}/d", cluster.port());
+    let is_over = AtomicBool::new(false);
+    let (seen, looks) = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let (mut seen, mut looks) = (Vec::new(), 0_u32);
+            while !is_over.load(Ordering::Relaxed) {
+                for process in fs::read_dir("/proc").unwrap().flatten() {
+                    let arguments = fs::read(process.path().join("cmdline")).unwrap_or_default();
+                    let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+                    if arguments.contains(&secret) {
+                        seen.push(arguments);
+                    }
+                }
+                looks += 1;
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            (seen, looks)
+        });
+        for arguments in [
+            &["create"][..],
+            &["protect", "staging"],
+            &["wait"],
+            &["up"],
+            &["status"],
+            &["current"],
+            &["history", "--verbose"],
+            &["show", "a"],
+            &["down"],
+            &["down", "--confirm", "staging"],
+            &["up"],
+            &["redo", "--confirm", "staging"],
+            &["stamp", "head", "--purge", "--confirm", "staging"],
+            &["repair"],
+            &["dump"],
+            &["diff"],
+            &["check"],
+            &["url"],
+            &["sql"],
+            &["shell", "-c", "select pg_sleep(0.1)"],
+            &["reset", "--confirm", "staging"],
+            &["protect", "production", "--confirm", "staging"],
+            &["unprotect", "--confirm", "production"],
+            &["drop"],
+        ] {
+            let ran = xtask::run(xtask::db(case.workspace.path(), arguments).env("DATABASE_URL", &url));
+            assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(&secret), "{arguments:?}: {ran:?}");
+            assert!(
+                matches!((ran.code, arguments), (0, _) | (5, ["down"]) | (127, ["shell", ..])),
+                "{arguments:?}: {ran:?}"
+            );
+        }
+        is_over.store(true, Ordering::Relaxed);
+        watcher.join().unwrap()
+    });
+    assert!(looks > 20 && seen.is_empty(), "{looks} looks: {seen:?}");
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn f38_a_password_is_in_the_arguments_of_no_process() -> Outcome {
+    Err(Skip("it is looked for in /proc".to_owned()))
 }

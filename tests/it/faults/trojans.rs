@@ -28,7 +28,7 @@ const TYPES: [&str; 12] = [
 ];
 
 /// Functions that a migration runner may want, each with its arguments and what it returns.
-const FUNCTIONS: [(&str, &str, &str); 40] = [
+const FUNCTIONS: [(&str, &str, &str); 42] = [
     ("lower", "text", "text"),
     ("lower", "varchar", "text"),
     ("upper", "text", "text"),
@@ -69,6 +69,8 @@ const FUNCTIONS: [(&str, &str, &str); 40] = [
     ("has_schema_privilege", "text, text", "bool"),
     ("has_table_privilege", "text, text", "bool"),
     ("obj_description", "oid, name", "text"),
+    ("split_part", "text, text, int4", "text"),
+    ("translate", "text, text, text", "text"),
 ];
 
 /// Ends every function: it counts that it was called, and fails.
@@ -108,7 +110,7 @@ fn hostile() -> String {
     sql.join("\n")
 }
 
-const RELATIONS: [&str; 8] = [
+const RELATIONS: [&str; 9] = [
     "ledger",
     "pg_class",
     "pg_index",
@@ -116,6 +118,7 @@ const RELATIONS: [&str; 8] = [
     "pg_stat_activity",
     "pg_database",
     "pg_namespace",
+    "pg_proc",
     "pg_stat_progress_create_index",
 ];
 
@@ -180,7 +183,7 @@ fn f37_a_hostile_search_path_and_temporary_schema() -> Outcome {
     admin.batch_execute("ALTER SEQUENCE calls RESTART").unwrap();
 
     let db = |arguments: &[&str]| {
-        let ran = xtask::run(case.command(arguments).env("DATABASE_URL", &url));
+        let ran = xtask::run(case.command(arguments).env("DATABASE_URL", &url).env("STAIRWELL_ENV", "staging"));
         assert!(!ran.stderr.contains("TROJAN"), "{arguments:?}: {}", ran.stderr);
         assert_eq!(called(&case), "f", "{arguments:?}: {}", ran.stderr);
         ran
@@ -205,6 +208,16 @@ fn f37_a_hostile_search_path_and_temporary_schema() -> Outcome {
     admin.batch_execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'a_i'::regclass; UPDATE stairwell.ledger SET state = 'applying', applied_at = NULL WHERE version = 3; DELETE FROM stairwell.ledger WHERE version = 4; DROP TABLE c").unwrap();
     db(&["up"]).ok();
     assert_eq!(case.database.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_i'::regclass"), "t");
+
+    // The mark, and what looks for it under the lock.
+    for arguments in [&["protect", "staging"][..], &["down", "--confirm", "staging"], &["up"]] {
+        db(arguments).ok();
+    }
+    db(&["redo"]).exits(5);
+    db(&["protect", "production", "--confirm", "staging"]).ok();
+    db(&["up"]).exits(5);
+    db(&["unprotect", "--confirm", "production"]).exits(5);
+    Migrator::new(&case.workspace.set()).unprotect(&victim, &"production".parse().unwrap()).unwrap();
 
     waits_ask_no_trojan(&case, &victim);
     assert_eq!(called(&case), "f");

@@ -36,6 +36,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Document {
     database: String,
+    environment: Option<String>,
     current: Option<Name>,
     head: Option<Name>,
     at_head: bool,
@@ -46,7 +47,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let view = View::of(context)?;
     let database = context.database()?;
     let mut migrator = migrator(&view.inspection);
-    let history = migrator.history(&database)?;
+    let (history, marked) = migrator.history_and_mark(&database)?;
+    let environment = marked.map(|mark| String::from(mark.environment));
     let set = view.inspection.set();
     let status = Status::of(set, &history);
     let newest = history.newest_applied();
@@ -59,6 +61,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             "current",
             &Document {
                 database: database.to_string(),
+                environment,
                 current: newest_here.map(|row| Name::new(row.version, &row.name)),
                 head: set.head().map(|migration| Name::new(migration.version, migration.name())),
                 at_head,
@@ -68,9 +71,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         Format::Text => match newest {
             Some(row) => {
                 let id = if seen.amid.is_some() { row.id() } else { row.id_in(set) };
-                print(format_args!("{id}{}\n", mark(&status, row.version, at_head)))?;
+                print(format_args!("{id}{}\n", mark(&status, row.version, at_head, environment.as_deref())))?;
             }
-            None => say(&format!("nothing is applied to {database}")),
+            None => say(&format!("nothing is applied to {database}{}", environment.map(of).unwrap_or_default())),
         },
     }
     view.end()?;
@@ -83,8 +86,13 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// ` (environment production)`, where there is no version to say it of.
+fn of(environment: String) -> String {
+    format!(" (environment {environment})")
+}
+
 /// What is worth knowing about it at once.
-fn mark(status: &Status, newest: stairwell::Version, at_head: bool) -> String {
+fn mark(status: &Status, newest: stairwell::Version, at_head: bool, environment: Option<&str>) -> String {
     let missing = |row: &&stairwell::postgres::StatusRow| row.version == newest && row.standing == Standing::Missing;
     let squashed = status.rows.iter().find(|row| row.version == newest).and_then(|row| row.squashes);
     let place = if at_head {
@@ -92,6 +100,7 @@ fn mark(status: &Status, newest: stairwell::Version, at_head: bool) -> String {
     } else {
         status.rows.iter().any(|row| missing(&row)).then(|| "not here".to_owned())
     };
-    let said: Vec<String> = place.into_iter().chain(squashed.map(squashes)).collect();
+    let environment = environment.map(|name| format!("environment {name}"));
+    let said: Vec<String> = place.into_iter().chain(squashed.map(squashes)).chain(environment).collect();
     if said.is_empty() { String::new() } else { format!(" ({})", said.join("; ")) }
 }

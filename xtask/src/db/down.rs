@@ -1,10 +1,13 @@
 //! `db down`: undoes, newest first.
 
 use stairwell::migration::Direction;
+use stairwell::postgres::Migrator;
 
 use crate::context::Context;
+use crate::db::backup::Backup;
 use crate::db::dry_run::{self, DryRun};
 use crate::db::guard::{self, Deed};
+use crate::db::losses;
 use crate::db::up::migrator;
 use crate::failure::Failure;
 use crate::options::{Confirm, Patience, Single};
@@ -13,7 +16,8 @@ use crate::terminal::{Steps, say};
 
 const HELP: &str = "\
 A migration is undone by its down file; if its up file was edited since it was applied, or is not here, by the down script that the \
-database kept. One that is `irreversible` stops the command before anything is undone.
+database kept. One that is `irreversible` stops the command before anything is undone. What goes with the tables and columns that are \
+dropped is counted and shown before.
 
 Examples:
   cargo xtask db down                 the newest, as `db down -1`
@@ -38,6 +42,8 @@ pub(crate) struct Args {
     all: bool,
     #[command(flatten)]
     dry_run: DryRun,
+    #[command(flatten)]
+    backup: Backup,
     #[command(flatten)]
     single: Single,
     #[command(flatten)]
@@ -69,8 +75,26 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     if let Some(format) = args.dry_run.format() {
         return dry_run::print("down", &mut migrator, &database, Direction::Down, target, format);
     }
-    guard::pass(Deed::Down, &database, args.confirm.name(), || guard::mark(&database))?;
+    let pass = || {
+        guard::pass(Deed::Down, &database, args.confirm.name(), || guard::mark(&database), || guard::setting(&database))
+    };
+    // A person sees the numbers with the question; where nobody can be asked it is refused before anyone looks for the database.
+    let is_attended = guard::is_attended();
+    let mut confirmed = if is_attended { None } else { pass()? };
+    let plan = migrator.plan(&database, Direction::Down, target)?;
+    let losses = migrator.losses(&database, &plan)?;
+    losses::show("down", &database, &losses);
+    if is_attended {
+        confirmed = pass()?;
+    }
+    if !plan.steps.is_empty() {
+        args.backup.make(&database)?;
+    }
+    if !losses.is_empty() {
+        losses::say_recovery_point(&database);
+    }
     let mut steps = Steps::new();
+    let migrator = confirmed.into_iter().fold(migrator, Migrator::environment);
     let report = migrator.on_event(|event| steps.show(event)).down(&database, target)?;
     drop(steps);
     let at = report.head.map_or_else(|| "empty of migrations".to_owned(), |head| format!("at {head}"));

@@ -5,6 +5,7 @@ use postgres::error::SqlState;
 use stairwell::postgres::Database;
 
 use crate::context::Context;
+use crate::db::backup::Backup;
 use crate::db::guard::{self, Deed};
 use crate::db::recreate::{identifier, maintenance, message, refuse_servers_own, unseen};
 use crate::failure::{Code, Failure};
@@ -12,8 +13,8 @@ use crate::options::Confirm;
 use crate::terminal::say;
 
 const HELP: &str = "\
-Sessions that are connected are ended. A database on this machine that nobody calls production is dropped without a question; \
-`db reset` makes a new one at once. The private server of this project makes its database again when a command needs it.
+Sessions that are connected are ended. A database on this machine that is not marked (`db protect`) and that nobody calls production is dropped \
+without a question; `db reset` makes a new one at once. The private server of this project makes its database again when a command needs it.
 
 Exit codes: 0 dropped, or not there and `--if-exists` was given; 1 not there, or the server refused; 4 no connection to the server; \
 5 not confirmed, and nothing was done.";
@@ -25,6 +26,8 @@ pub(crate) struct Args {
     /// Succeed where there is no such database
     #[arg(long)]
     if_exists: bool,
+    #[command(flatten)]
+    backup: Backup,
     #[command(flatten)]
     confirm: Confirm,
 }
@@ -43,15 +46,17 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let database = context.database()?;
     refuse_servers_own(&database)?;
     let mut looked = None;
-    guard::pass(Deed::Drop, &database, args.confirm.name(), || {
+    let look = || {
         let found = looked.insert(Found::look(&database)?);
-        Ok(found.mark.clone())
-    })?;
+        Ok(found.setting.clone())
+    };
+    guard::pass(Deed::Drop, &database, args.confirm.name(), || guard::mark(&database), look)?;
     let mut found = match looked {
         Some(found) => found,
         None => Found::look(&database)?,
     };
     if found.exists {
+        args.backup.make(&database)?;
         return drop(&mut found.client, &database);
     }
     if args.if_exists {
@@ -66,14 +71,14 @@ struct Found {
     client: Client,
     exists: bool,
     /// Its own setting `stairwell.environment`.
-    mark: Option<String>,
+    setting: Option<String>,
 }
 
 impl Found {
     fn look(database: &Database) -> Result<Self, Failure> {
         let mut client = maintenance(database)?;
         let row = client.query_opt(LOOK, &[&database.name()]).map_err(|error| unseen(&error))?;
-        Ok(Self { client, exists: row.is_some(), mark: row.and_then(|row| row.get(0)) })
+        Ok(Self { client, exists: row.is_some(), setting: row.and_then(|row| row.get(0)) })
     }
 }
 

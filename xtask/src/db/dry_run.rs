@@ -4,9 +4,10 @@ use serde::Serialize;
 use stairwell::Target;
 use stairwell::migration::{Direction, Mode};
 use stairwell::plan::Plan;
-use stairwell::postgres::{Database, Migrator};
+use stairwell::postgres::{Database, Losses, Migrator};
 
 use crate::db::lockfile::count;
+use crate::db::losses::{self, LossDocument};
 use crate::db::view::Name;
 use crate::failure::{Failure, Text};
 use crate::json;
@@ -49,6 +50,7 @@ struct Step {
     statements: usize,
     /// How many of them an interrupted run has done.
     done: usize,
+    losses: Vec<LossDocument>,
 }
 
 /// Prints the plan, and changes nothing.
@@ -64,19 +66,21 @@ pub(super) fn print(
     for notice in &plan.notices {
         say(&format!("  {}", notice.message));
     }
+    let losses = migrator.losses(database, &plan)?;
     match format {
-        Format::Json => json::print(command, &document(database, &plan)),
-        Format::Text => terminal::print(text(&database.to_string(), &plan)),
+        Format::Json => json::print(command, &document(database, &plan, &losses)),
+        Format::Text => terminal::print(text(&database.to_string(), &plan, &losses)),
     }
 }
 
-fn document(database: &Database, plan: &Plan) -> Document {
+fn document(database: &Database, plan: &Plan, losses: &[Losses]) -> Document {
     let step = |step: &stairwell::plan::Step| Step {
         name: Name::new(step.version, step.name()),
         script: step.script.path().to_owned(),
         in_transaction: step.script.mode() == Mode::Transaction,
         statements: step.script.statements().len(),
         done: step.resume.unwrap_or(0),
+        losses: losses::document(losses, step.version),
     };
     Document {
         database: database.to_string(),
@@ -88,7 +92,7 @@ fn document(database: &Database, plan: &Plan) -> Document {
     }
 }
 
-fn text(database: &str, plan: &Plan) -> String {
+fn text(database: &str, plan: &Plan, losses: &[Losses]) -> String {
     let verb = if plan.direction == Direction::Up { "apply" } else { "undo" };
     if plan.steps.is_empty() {
         return format!("nothing to {verb} in {database}\n");
@@ -110,7 +114,12 @@ fn text(database: &str, plan: &Plan) -> String {
         )
     };
     let steps: String = plan.steps.iter().map(line).collect();
-    format!("would {verb} {} in {database}:\n{steps}", count(plan.steps.len(), "migration"))
+    let needs = if plan.direction == Direction::Up { ", which needs a word or --allow-destructive" } else { "" };
+    let lost = match losses {
+        [] => String::new(),
+        losses => losses::text(&format!("would lose data{needs}:"), losses) + "\n",
+    };
+    format!("would {verb} {} in {database}:\n{steps}{lost}", count(plan.steps.len(), "migration"))
 }
 
 /// Runs what can be tried, and rolls it back.

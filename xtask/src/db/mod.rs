@@ -1,10 +1,12 @@
 //! The commands, one a file.
 
+mod backup;
 mod check;
 mod completions;
 mod create;
 mod current;
 mod diff;
+mod doctor;
 mod down;
 mod drop;
 mod dry_run;
@@ -15,7 +17,9 @@ mod history;
 mod lint;
 mod lock;
 pub(crate) mod lockfile;
+mod losses;
 mod new;
+mod protect;
 mod rebase;
 mod recreate;
 mod redo;
@@ -28,6 +32,7 @@ mod sql;
 mod squash;
 mod stamp;
 mod status;
+mod unprotect;
 mod up;
 mod url;
 pub(crate) mod view;
@@ -63,8 +68,11 @@ pub(crate) enum Command {
     Check(check::Args),
     #[cfg(feature = "lint")]
     Lint(lint::Args),
+    Doctor(doctor::Args),
     Stamp(stamp::Args),
     Repair(repair::Args),
+    Protect(protect::Args),
+    Unprotect(unprotect::Args),
     Lock(lock::Args),
     Rebase(rebase::Args),
     Squash(squash::Args),
@@ -101,8 +109,11 @@ pub(crate) fn run(db: Db) -> Result<(), Failure> {
         Command::Check(args) => check::run(&context, &args),
         #[cfg(feature = "lint")]
         Command::Lint(args) => lint::run(&context, &args),
+        Command::Doctor(args) => doctor::run(&context, &args),
         Command::Stamp(args) => stamp::run(&context, &args),
         Command::Repair(args) => repair::run(&context, &args),
+        Command::Protect(args) => protect::run(&context, &args),
+        Command::Unprotect(args) => unprotect::run(&context, &args),
         Command::Lock(args) => lock::run(&context, &args),
         Command::Rebase(args) => rebase::run(&context, &args),
         Command::Squash(args) => squash::run(&context, &args),

@@ -107,6 +107,13 @@ impl Existing {
     }
 }
 
+/// Whether a `DROP DATABASE` was interrupted half-way: nobody can connect to it, and it can only be dropped (PostgreSQL 15.4+).
+pub(super) fn is_invalid(database: &Database) -> Result<bool, Failure> {
+    let question = "SELECT FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $1 AND datconnlimit OPERATOR(pg_catalog.=) -2";
+    let row = maintenance(database)?.query_opt(question, &[&database.name()]).map_err(|error| unseen(&error))?;
+    Ok(row.is_some())
+}
+
 /// Tools expect these to be there.
 pub(super) fn refuse_servers_own(database: &Database) -> Result<(), Failure> {
     if !["postgres", "template0", "template1"].contains(&database.name()) {

@@ -4,9 +4,12 @@ use std::num::NonZeroUsize;
 
 use stairwell::Target;
 use stairwell::migration::Direction;
+use stairwell::postgres::{Destructive, Migrator, NotAllowed};
 
 use crate::context::Context;
+use crate::db::backup::Backup;
 use crate::db::guard::{self, Deed};
+use crate::db::losses::{self, Leave};
 use crate::db::{lockfile, up::migrator};
 use crate::failure::Failure;
 use crate::options::{Confirm, Locked, Patience};
@@ -15,7 +18,7 @@ use crate::terminal::{Steps, say, warn};
 
 const HELP: &str = "\
 For a migration that you are still writing: what was applied is undone by the down script of that time, then the files are applied \
-and locked as they are now. Rows that the down script drops are gone.
+and locked as they are now. Rows that the down script drops are gone; they are counted and shown before.
 
 Examples:
   cargo xtask db redo                      the newest
@@ -31,6 +34,10 @@ pub(crate) struct Args {
     /// Everything from this migration on, and it as well: a version, the beginning of one, or a name
     #[arg(long, value_name = "MIGRATION", conflicts_with = "count")]
     to: Option<Place>,
+    #[command(flatten)]
+    leave: Leave,
+    #[command(flatten)]
+    backup: Backup,
     #[command(flatten)]
     patience: Patience,
     #[command(flatten)]
@@ -48,13 +55,38 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         return Err(findings.into());
     }
     let database = context.database()?;
-    guard::pass(Deed::Redo, &database, args.confirm.name(), || guard::mark(&database))?;
-    let mut migrator = args.patience.of(migrator(&inspection));
+    let pass = || {
+        guard::pass(Deed::Redo, &database, args.confirm.name(), || guard::mark(&database), || guard::setting(&database))
+    };
+    // As in `down`.
+    let is_attended = guard::is_attended();
+    let mut confirmed = if is_attended { None } else { pass()? };
+    let mut migrator = args.patience.of(migrator(&inspection)).destructive(args.leave.destructive());
     let target = match &args.to {
         None => Target::Steps(args.count),
         Some(place) => Spelling::At(place.clone())
             .target(Direction::Down, inspection.set(), || Ok(migrator.history(&database)?))?,
     };
+    let redo = migrator.plan_redo(&database, target)?;
+    let losses = migrator.losses(&database, &redo.back)?;
+    losses::show("redo", &database, &losses);
+    if is_attended {
+        confirmed = pass()?;
+    }
+    migrator = confirmed.into_iter().fold(migrator, Migrator::environment);
+    if args.leave.destructive() == Destructive::Refuse {
+        let losses = migrator.losses(&database, &redo.again)?;
+        if !losses.is_empty() {
+            let refused = NotAllowed { losses, database: database.to_string() };
+            migrator = migrator.destructive(losses::consent("redo", &database, &refused)?);
+        }
+    }
+    if !redo.back.steps.is_empty() {
+        args.backup.make(&database)?;
+    }
+    if !losses.is_empty() {
+        losses::say_recovery_point(&database);
+    }
     warn(&inspection);
     let mut steps = Steps::new();
     let mut migrator = migrator.on_event(|event| steps.show(event));

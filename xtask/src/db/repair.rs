@@ -7,11 +7,11 @@ use stairwell::postgres::Migrator;
 use stairwell::{Findings, Inspection};
 
 use crate::context::{Context, LockPolicy, by_whom};
-use crate::db::guard::{self, Answer};
+use crate::db::guard::{self, Answer, Deed};
 use crate::db::lockfile;
 use crate::db::up::migrator;
 use crate::failure::{Code, Failure};
-use crate::options::Locked;
+use crate::options::{Confirm, Locked};
 use crate::spelling::Place;
 use crate::terminal::say;
 
@@ -37,6 +37,8 @@ pub(crate) struct Args {
     /// Accept without being asked
     #[arg(long, requires = "reason")]
     yes: bool,
+    #[command(flatten)]
+    confirm: Confirm,
     #[command(flatten)]
     locked: Locked,
 }
@@ -64,7 +66,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     if edited.is_empty() {
         return nothing(&mut migrator, &database, &history, only);
     }
-    let mut accepted = 0;
+    let (mut accepted, mut has_passed) = (0, false);
     for (migration, row) in &edited {
         say(&difference(migration, row));
         let reason = match (&args.reason, args.yes) {
@@ -75,6 +77,18 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             },
         };
         let why = format!("repaired{}, was sha256 {}: {reason}", by_whom(), row.checksum);
+        // Asked when it is known that something is to be written.
+        if !has_passed {
+            let confirmed = guard::pass(
+                Deed::Repair,
+                &database,
+                args.confirm.name(),
+                || guard::mark(&database),
+                || guard::setting(&database),
+            )?;
+            migrator = confirmed.into_iter().fold(migrator, Migrator::environment);
+            has_passed = true;
+        }
         if migrator.accept(&database, migration.version, &why)? {
             say(&format!("  accepted {}: what is here counts as applied", migration.id()));
             accepted += 1;

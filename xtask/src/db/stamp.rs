@@ -2,7 +2,7 @@
 
 use stairwell::OutOfOrder;
 use stairwell::plan::{Purge, Stamp};
-use stairwell::postgres::{Standing, Status};
+use stairwell::postgres::{Migrator, Standing, Status};
 
 use crate::context::{Context, by_whom};
 use crate::db::guard::{self, Deed};
@@ -53,7 +53,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let stamp = Stamp::of(inspection.set(), &history, newest, purge)?;
     // A purge also writes over rows that it records again, and over the scripts that they kept.
     if !stamp.forget.is_empty() || (purge == Purge::Yes && !history.rows.is_empty()) {
-        guard::pass(Deed::Stamp, &database, args.confirm.name(), || guard::mark(&database))?;
+        let confirmed = guard::pass(
+            Deed::Stamp,
+            &database,
+            args.confirm.name(),
+            || guard::mark(&database),
+            || guard::setting(&database),
+        )?;
+        migrator = confirmed.into_iter().fold(migrator, Migrator::environment);
     }
     let why = match &args.reason {
         Some(reason) => format!("stamped{}, not run: {reason}", by_whom()),

@@ -9,6 +9,7 @@ use stairwell::{Findings, Inspection, Rule};
 
 use crate::context::Context;
 use crate::db::lockfile::count as count_of;
+use crate::db::protect::in_words;
 use crate::db::up::migrator;
 use crate::db::view::{Name, View, readable};
 use crate::failure::{Code, Failure, render_findings};
@@ -45,6 +46,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Document<'a> {
     database: String,
+    environment: Option<&'a str>,
     at_head: bool,
     migrations: Vec<Row<'a>>,
 }
@@ -88,7 +90,9 @@ fn document<'a>(database: String, status: &'a Status, inspection: &Inspection) -
         squashes: row.squashes,
         remarks: remarks(row, inspection),
     };
-    Document { database, at_head: status.is_at_head(), migrations: status.rows.iter().map(row).collect() }
+    let environment = status.mark.as_ref().map(|mark| mark.environment.as_str());
+    let migrations = status.rows.iter().map(row).collect();
+    Document { database, environment, at_head: status.is_at_head(), migrations }
 }
 
 /// How JSON calls it, here and in the other commands.
@@ -115,7 +119,8 @@ pub(super) fn word(standing: Standing) -> String {
 
 /// The table, and a sentence below it.
 fn table(database: &str, status: &Status, inspection: &Inspection) -> String {
-    let mut out = format!("{database}\n");
+    let marked = status.mark.as_ref().map(|mark| format!("  environment: {}\n", in_words(mark))).unwrap_or_default();
+    let mut out = format!("{database}\n{marked}");
     let width = status.rows.iter().map(|row| row.id.len()).max().unwrap_or(0);
     for row in &status.rows {
         let when = row.applied_at.as_deref().map(|at| format!("  {}", readable(at))).unwrap_or_default();

@@ -1,11 +1,13 @@
 //! `db up`: applies what is pending, and locks it.
 
 use stairwell::migration::Direction;
-use stairwell::postgres::{Ahead, Database, Migrator};
+use stairwell::postgres::{Ahead, Database, Destructive, Migrator, NotAllowed};
 use stairwell::{Inspection, OutOfOrder, Rule, Target};
 
 use crate::context::{Context, LockPolicy};
+use crate::db::backup::Backup;
 use crate::db::dry_run::DryRun;
+use crate::db::losses::{self, Leave};
 use crate::db::{dry_run, lockfile};
 use crate::failure::Failure;
 use crate::options::{Locked, Patience, Single};
@@ -14,7 +16,7 @@ use crate::terminal::{Steps, say, warn};
 
 const HELP: &str = "\
 Each migration and its row in the ledger commit together, so an interrupted run leaves whole migrations and is simply run again. \
-Of two runs at once one waits for the other.
+Of two runs at once one waits for the other. What would lose data is shown with its rows, and needs a word or --allow-destructive.
 
 Examples:
   cargo xtask db up                 everything, as `db up head`
@@ -22,7 +24,9 @@ Examples:
   cargo xtask db up 20261121093000  up to that version and with it; its name will do, too
   cargo xtask db up --locked        as in CI: fails if something is not locked
   cargo xtask db up --dry-run       what it would do
-  cargo xtask db up --check-only    does it in one transaction, and rolls that back";
+  cargo xtask db up --check-only    does it in one transaction, and rolls that back
+  cargo xtask db up --allow-destructive --backup-command 'pg_dump -Fc -f before.dump'
+                                    also what loses data, with a copy of it first";
 
 /// Apply what is pending, and lock it
 #[derive(Debug, clap::Args)]
@@ -44,6 +48,10 @@ pub(crate) struct Args {
     /// Also apply a pending migration that is older than the newest applied one
     #[arg(long)]
     allow_out_of_order: bool,
+    #[command(flatten)]
+    leave: Leave,
+    #[command(flatten)]
+    backup: Backup,
     #[command(flatten)]
     single: Single,
     #[command(flatten)]
@@ -67,15 +75,42 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let inspection = checked(context, policy, order)?;
     let database = context.database()?;
     let migrator = args.patience.of(migrator(&inspection)).transactions(args.single.transactions()).out_of_order(order);
-    let mut migrator = ahead.into_iter().fold(migrator, Migrator::ahead);
+    let migrator = ahead.into_iter().fold(migrator, Migrator::ahead);
+    let mut migrator = migrator.destructive(args.leave.destructive());
     let target = args.spelling().target(Direction::Up, inspection.set(), || Ok(migrator.history(&database)?))?;
     if let Some(format) = args.dry_run.format() {
         dry_run::print("up", &mut migrator, &database, Direction::Up, target, format)
     } else if args.check_only {
         dry_run::try_out(&mut migrator, &database, target)
     } else {
+        let migrator = prepare(&database, migrator, target, args)?;
         apply(context, &inspection, &database, policy, migrator, target)
     }
+}
+
+/// Makes a backup, if one is wanted and there is something to do. Whoever has to give leave is asked before: a backup takes its time.
+fn prepare<'a>(
+    database: &Database,
+    mut migrator: Migrator<'a>,
+    target: Target,
+    args: &Args,
+) -> Result<Migrator<'a>, Failure> {
+    if !args.backup.is_wanted() {
+        return Ok(migrator);
+    }
+    let plan = migrator.plan(database, Direction::Up, target)?;
+    if plan.steps.is_empty() {
+        return Ok(migrator);
+    }
+    if args.leave.destructive() == Destructive::Refuse {
+        let losses = migrator.losses(database, &plan)?;
+        if !losses.is_empty() {
+            let leave = losses::consent("up", database, &NotAllowed { losses, database: database.to_string() })?;
+            migrator = migrator.destructive(leave);
+        }
+    }
+    args.backup.make(database)?;
+    Ok(migrator)
 }
 
 /// The set, if nothing keeps it from being run.
@@ -103,7 +138,11 @@ pub(super) fn apply(
 ) -> Result<(), Failure> {
     let mut steps = Steps::new();
     let mut migrator = migrator.on_event(|event| steps.show(event));
-    let outcome = migrator.up(database, target);
+    let mut outcome = migrator.up(database, target);
+    if let Some(refused) = outcome.as_ref().err().and_then(losses::refused) {
+        migrator = migrator.destructive(losses::consent("up", database, refused)?);
+        outcome = migrator.up(database, target);
+    }
     let report = lockfile::lock_after(context, inspection, policy, || migrator.history(database), outcome);
     drop(migrator);
     drop(steps);
@@ -116,7 +155,9 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// A migrator as every command uses it.
+/// A migrator as every command uses it, for the environment that `STAIRWELL_ENV` names.
 pub(crate) fn migrator(inspection: &Inspection) -> Migrator<'_> {
-    Migrator::new(inspection.set()).program(concat!("cargo xtask db (stairwell ", env!("CARGO_PKG_VERSION"), ")"))
+    Migrator::new(inspection.set())
+        .program(concat!("cargo xtask db (stairwell ", env!("CARGO_PKG_VERSION"), ")"))
+        .environment(std::env::var("STAIRWELL_ENV").unwrap_or_default())
 }
