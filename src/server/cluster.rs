@@ -105,7 +105,7 @@ impl Cluster {
                 Knock::Unreachable => {
                     // A logout removes XDG_RUNTIME_DIR, under a server that goes on.
                     say(&format!("restarting Postgres (process {}), whose socket was removed", file.pid));
-                    self.end(file.pid, Signal::Fast)?;
+                    self.end(file.pid, &self.place.data, Signal::Fast)?;
                     return Ok(None);
                 }
             };
@@ -178,6 +178,15 @@ impl Cluster {
             };
             match postmaster::process(file.pid, &self.place.data) {
                 Process::Gone => {}
+                // The project was built into another target directory before, and its server of there wants the same socket.
+                Process::Unrelated if postmaster::process(file.pid, &file.data) == Process::Server => {
+                    say(&format!(
+                        "ending Postgres (process {}), which serves this project from another target directory; its data stays in {}",
+                        file.pid,
+                        file.data.display()
+                    ));
+                    self.end(file.pid, &file.data, Signal::Fast)?;
+                }
                 Process::Unrelated => {
                     fs::remove_file(&lock).map_err(ServerError::file("remove the stale lock file", &lock))?;
                     say(&format!("removed the stale {}: process {} is not its server", self.shown(&lock), file.pid));
@@ -185,7 +194,7 @@ impl Cluster {
                 // `cargo clean` removed the data under a server, which would end by itself within a minute.
                 Process::Server => {
                     say(&format!("ending Postgres (process {}), whose data was removed", file.pid));
-                    self.end(file.pid, Signal::Immediate)?;
+                    self.end(file.pid, &self.place.data, Signal::Immediate)?;
                 }
             }
         }
@@ -277,22 +286,22 @@ impl Cluster {
     pub(super) fn stop(&self) -> Result<Option<u32>, ServerError> {
         let socket_dir = self.place.socket_dir(self.runtime_dir.as_deref());
         let stopped = if let Some(file) = self.running() {
-            self.end(file.pid, Signal::Fast)?;
+            self.end(file.pid, &self.place.data, Signal::Fast)?;
             Some(file.pid)
         } else {
             let left = PidFile::read(&socket_dir.join(format!("{SOCKET}.lock")));
             let left = left.filter(|file| postmaster::process(file.pid, &self.place.data) == Process::Server);
-            left.map(|file| self.end(file.pid, Signal::Immediate).map(|()| file.pid)).transpose()?
+            left.map(|file| self.end(file.pid, &self.place.data, Signal::Immediate).map(|()| file.pid)).transpose()?
         };
         // Only an empty folder is removed; nothing depends on it.
         let _ = fs::remove_dir(&socket_dir);
         Ok(stopped)
     }
 
-    fn end(&self, pid: u32, signal: Signal) -> Result<(), ServerError> {
+    fn end(&self, pid: u32, data: &Path, signal: Signal) -> Result<(), ServerError> {
         let began = Instant::now();
         postmaster::signal(pid, signal)?;
-        while postmaster::process(pid, &self.place.data) == Process::Server {
+        while postmaster::process(pid, data) == Process::Server {
             if began.elapsed() >= PATIENCE {
                 let tail = LogFile::existing(&self.place.log).tail();
                 return Err(ServerError::Stop { pid, waited: began.elapsed(), log: self.place.log.clone(), tail });

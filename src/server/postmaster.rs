@@ -12,6 +12,8 @@ use super::error::ServerError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PidFile {
     pub(super) pid: u32,
+    /// Its data folder, as it was told.
+    pub(super) data: PathBuf,
     /// The folder of the first socket, once the server has one.
     pub(super) socket_dir: Option<PathBuf>,
     /// Whether the server said that it takes connections.
@@ -38,10 +40,9 @@ impl PidFile {
         let mut line = || lines.next().unwrap_or_default();
         // A standalone backend (`postgres --single`, which initdb uses) writes its own process as a negative number.
         let pid = line().trim_start_matches('-').parse().ok()?;
-        let (_data, _started, _port, socket_dir, _addresses, _memory) =
-            (line(), line(), line(), line(), line(), line());
+        let (data, _started, _port, socket_dir, _addresses, _memory) = (line(), line(), line(), line(), line(), line());
         let phase = if line() == "ready" { Phase::Ready } else { Phase::Other };
-        Some(Self { pid, socket_dir: (!socket_dir.is_empty()).then(|| socket_dir.into()), phase })
+        Some(Self { pid, data: data.into(), socket_dir: (!socket_dir.is_empty()).then(|| socket_dir.into()), phase })
     }
 }
 
@@ -120,13 +121,18 @@ mod tests {
     #[test]
     fn a_running_servers_lock_file_has_its_process_and_socket() {
         let text = "4711\n/t/data\n1700000000\n5432\n/tmp/stairwell-0-ab\n\n  5432001   3\nready   \n";
-        let expected = PidFile { pid: 4711, socket_dir: Some("/tmp/stairwell-0-ab".into()), phase: Phase::Ready };
+        let expected = PidFile {
+            pid: 4711,
+            data: "/t/data".into(),
+            socket_dir: Some("/tmp/stairwell-0-ab".into()),
+            phase: Phase::Ready,
+        };
         assert_eq!(PidFile::parse(text), Some(expected));
     }
 
     #[test]
     fn a_starting_servers_lock_file_has_only_the_first_lines() {
-        let expected = PidFile { pid: 4711, socket_dir: None, phase: Phase::Other };
+        let expected = PidFile { pid: 4711, data: "/t/data".into(), socket_dir: None, phase: Phase::Other };
         assert_eq!(PidFile::parse("4711\n/t/data\n1700000000\n5432\n"), Some(expected));
         assert_eq!(
             PidFile::parse("4711\n/t/data\n1700000000\n5432\n\n\n\nstarting\n").map(|file| file.phase),

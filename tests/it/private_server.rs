@@ -15,6 +15,7 @@ crate::trials!(
     commands_at_once_start_one_server,
     a_server_whose_socket_was_removed_is_started_anew,
     a_lock_file_with_the_number_of_another_process_is_removed,
+    a_server_of_another_target_directory_is_not_left_behind,
     data_of_a_major_version_that_is_not_installed_is_left_alone,
 );
 
@@ -125,6 +126,24 @@ fn a_lock_file_with_the_number_of_another_process_is_removed() -> Outcome {
         .unwrap();
     let (_, said) = bench.ensure();
     assert!(said[0].starts_with("removed the stale"), "{said:?}");
+    Ok(())
+}
+
+fn a_server_of_another_target_directory_is_not_left_behind() -> Outcome {
+    let bench = Bench::new()?;
+    bench.ensure();
+    let Status::Running { .. } = bench.server().status().unwrap() else { panic!("it runs") };
+    let project = Project::new(bench.project().root(), &bench.folder.path().join("other"));
+    let other = Server::of(project, |name| std::env::var(name).ok().filter(|_| name == "PATH"));
+    let mut said = Vec::new();
+    let outcome = other.ensure(&mut |line| said.push(line.to_owned()));
+    let first = bench.server().status().unwrap();
+    other.stop(&mut |_| {}).unwrap();
+    outcome.unwrap();
+    assert!(said.iter().any(|line| line.starts_with("ending Postgres")), "{said:?}");
+    assert!(matches!(first, Status::Stopped { .. }), "{first}");
+    // Its data is where it was.
+    assert!(bench.data().join("PG_VERSION").is_file());
     Ok(())
 }
 
