@@ -55,12 +55,11 @@ impl Fix {
             text.push_str(&piece.sql);
             text.push(';');
         }
-        let how = match self.pieces.as_slice() {
-            [Piece { place: Place::Here, .. }] => "write",
-            [Piece { place: Place::Later, .. }] => "in a later migration of its own",
-            _ => "in a migration of its own",
+        let how = match self.pieces.first().map(|piece| piece.place) {
+            Some(Place::Here) => "write",
+            Some(Place::Later) => "in a later migration of its own",
+            Some(Place::Alone) | None => "in a migration of its own",
         };
-        let how = if matches!(self.pieces.first(), Some(Piece { place: Place::Here, .. })) { "write" } else { how };
         format!("{how} (`cargo xtask db lint --fix` does that):{text}")
     }
 }
