@@ -109,6 +109,13 @@ fn a_person_is_shown_the_rows_and_types_the_name() -> Outcome {
     assert!(case.has("a"));
     let seen = typed(name)?;
     assert!(seen.contains("1 applied") && !case.has("a"), "{seen}");
+    // Where the database is marked, it is the environment's: databases are called the same everywhere.
+    let case = next(1, DROP_A)?;
+    case.db(&["protect", "staging"]).ok();
+    let typed = |text: &str| in_terminal(&case.command(&["up"]), &format!("{text}\n"));
+    let seen = typed(case.database.database().name())?;
+    assert!(seen.contains("Type the environment's name") && seen.contains("nothing was done"), "{seen}");
+    assert!(typed("staging")?.contains("1 applied") && !case.has("a"));
     // A backup takes its time, so the question comes before it.
     let case = next(12, DROP_A)?;
     let command = case.command(&["up", "--backup-command", "echo backing up"]);
