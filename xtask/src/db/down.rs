@@ -75,9 +75,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     if let Some(format) = args.dry_run.format() {
         return dry_run::print("down", &mut migrator, &database, Direction::Down, target, format);
     }
-    let pass = || {
-        guard::pass(Deed::Down, &database, args.confirm.name(), || guard::mark(&database), || guard::setting(&database))
-    };
+    let pass = || guard::look_and_pass(Deed::Down, &database, &args.confirm);
     // A person sees the numbers with the question; where nobody can be asked it is refused before anyone looks for the database.
     let is_attended = guard::is_attended();
     let mut confirmed = if is_attended { None } else { pass()? };

@@ -13,6 +13,7 @@ use stairwell::postgres::{Database, Environment, Mark, Migrator, RunErrorKind};
 
 use crate::db::recreate::is_invalid;
 use crate::failure::{Code, Failure};
+use crate::options::Confirm;
 use crate::terminal::say;
 
 /// What a command is about to do.
@@ -180,6 +181,15 @@ pub(super) fn pass(
         Danger::Marked(environment) => Some(environment),
         Danger::Remote(_) | Danger::Production(_) => None,
     }))
+}
+
+/// The same where nothing is known of the database yet: it is asked.
+pub(super) fn look_and_pass(
+    deed: Deed,
+    database: &Database,
+    confirm: &Confirm,
+) -> Result<Option<Environment>, Failure> {
+    pass(deed, database, confirm.name(), || mark(database), || setting(database))
 }
 
 /// Refuses where `STAIRWELL_ENV` names another environment than the database is marked with, in the words of a run.

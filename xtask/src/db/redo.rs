@@ -55,9 +55,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         return Err(findings.into());
     }
     let database = context.database()?;
-    let pass = || {
-        guard::pass(Deed::Redo, &database, args.confirm.name(), || guard::mark(&database), || guard::setting(&database))
-    };
+    let pass = || guard::look_and_pass(Deed::Redo, &database, &args.confirm);
     // As in `down`.
     let is_attended = guard::is_attended();
     let mut confirmed = if is_attended { None } else { pass()? };

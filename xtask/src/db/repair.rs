@@ -79,13 +79,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         let why = format!("repaired{}, was sha256 {}: {reason}", by_whom(), row.checksum);
         // Asked when it is known that something is to be written.
         if !has_passed {
-            let confirmed = guard::pass(
-                Deed::Repair,
-                &database,
-                args.confirm.name(),
-                || guard::mark(&database),
-                || guard::setting(&database),
-            )?;
+            let confirmed = guard::look_and_pass(Deed::Repair, &database, &args.confirm)?;
             migrator = confirmed.into_iter().fold(migrator, Migrator::environment);
             has_passed = true;
         }

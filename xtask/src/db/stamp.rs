@@ -53,13 +53,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let stamp = Stamp::of(inspection.set(), &history, newest, purge)?;
     // A purge also writes over rows that it records again, and over the scripts that they kept.
     if !stamp.forget.is_empty() || (purge == Purge::Yes && !history.rows.is_empty()) {
-        let confirmed = guard::pass(
-            Deed::Stamp,
-            &database,
-            args.confirm.name(),
-            || guard::mark(&database),
-            || guard::setting(&database),
-        )?;
+        let confirmed = guard::look_and_pass(Deed::Stamp, &database, &args.confirm)?;
         migrator = confirmed.into_iter().fold(migrator, Migrator::environment);
     }
     let why = match &args.reason {
