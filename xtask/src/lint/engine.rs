@@ -38,6 +38,8 @@ pub(crate) struct Finding {
 #[derive(Debug, Default)]
 pub(crate) struct Looked {
     pub(crate) findings: Vec<Finding>,
+    /// Statements that must stand alone, by where they begin, and how they come to.
+    pub(crate) alone: Vec<(usize, Fix)>,
     /// Statements that squawk cannot read, and why. The database is the judge of these.
     pub(crate) unread: Vec<(Range<usize>, String)>,
 }
@@ -70,7 +72,7 @@ pub(crate) fn run(jobs: &[Job<'_>], level: impl Fn(&Rule) -> Level + Sync) -> Ve
 }
 
 fn all_unread(jobs: &[Job<'_>], why: &str) -> Vec<Looked> {
-    jobs.iter().map(|job| Looked { findings: Vec::new(), unread: vec![(0..job.text.len(), why.to_owned())] }).collect()
+    jobs.iter().map(|job| Looked { unread: vec![(0..job.text.len(), why.to_owned())], ..Looked::default() }).collect()
 }
 
 fn look(job: &Job<'_>, on: &[&'static Rule], world: &mut World) -> Looked {
@@ -96,6 +98,9 @@ fn look(job: &Job<'_>, on: &[&'static Rule], world: &mut World) -> Looked {
         let Some(stmt) = &parsed.stmt else { continue };
         if !job.is_history {
             let at = At { stmt, n, script: &script, world, made: &made };
+            // The build finds these, and leaves it at that.
+            let fix = fix::of("concurrently-in-transaction", &at);
+            looked.alone.extend(fix.map(|fix| (parsed.start, fix)));
             for rule in on {
                 match guarded(|| Ok(found(rule, &at, parsed))) {
                     Ok(found) => looked.findings.extend(found.into_iter().map(|found| Finding {

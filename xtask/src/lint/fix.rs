@@ -69,6 +69,16 @@ pub(super) fn of(rule: &str, at: &At<'_>) -> Option<Fix> {
     let pieces = match (rule, at.stmt) {
         ("index-without-concurrently", ast::Stmt::CreateIndex(create)) => create_index(create)?,
         ("drop-index-without-concurrently", ast::Stmt::DropIndex(drop)) => drop_index(drop)?,
+        // As it is, in a file of its own.
+        ("concurrently-in-transaction", ast::Stmt::CreateIndex(create)) if create.concurrently_token().is_some() => {
+            let name = text(create.index()?.syntax());
+            let of = format!("drop index {}", key(create.index()?.syntax()));
+            let undo = Undo::Instead { of, sql: format!("DROP INDEX CONCURRENTLY {}{name}", schema_of(create)?) };
+            vec![alone(text(create.syntax()), undo)]
+        }
+        ("concurrently-in-transaction", ast::Stmt::DropIndex(drop)) if drop.concurrently_token().is_some() => {
+            vec![alone(text(drop.syntax()), Undo::AsBefore)]
+        }
         ("reindex-without-concurrently", ast::Stmt::Reindex(reindex)) => {
             let kind = tokens(reindex.syntax()).nth(1)?;
             vec![alone(with_words(reindex.syntax(), &kind, " CONCURRENTLY")?, Undo::Nothing)]
@@ -101,13 +111,16 @@ fn create_index(create: &ast::CreateIndex) -> Option<Vec<Piece>> {
         let clause = text(clause.syntax());
         sql = sql.replacen(&format!("{clause} "), "", 1);
     }
-    // An index is in the schema of its table, and its own name does not say which.
-    let table = text(create.table_relation_name()?.syntax());
-    let schema = table.rsplit_once('.').map_or_else(String::new, |(schema, _)| format!("{schema}."));
-    let schema = schema.trim_start_matches("only ").trim_start_matches("ONLY ").to_owned();
-    let shown = format!("{schema}{}", text(name.syntax()));
+    let shown = format!("{}{}", schema_of(create)?, text(name.syntax()));
     let of = format!("drop index {}", key(name.syntax()));
     Some(vec![alone(sql, Undo::Instead { of, sql: format!("DROP INDEX CONCURRENTLY {shown}") })])
+}
+
+/// An index is in the schema of its table, and its own name does not say which: `app.`, or nothing.
+fn schema_of(create: &ast::CreateIndex) -> Option<String> {
+    let table = text(create.table_relation_name()?.syntax());
+    let schema = table.rsplit_once('.').map_or_else(String::new, |(schema, _)| format!("{schema}."));
+    Some(schema.trim_start_matches("only ").trim_start_matches("ONLY ").to_owned())
 }
 
 fn drop_index(drop: &ast::DropIndex) -> Option<Vec<Piece>> {

@@ -94,7 +94,7 @@ fn one<'a>(
     }));
     findings.extend(unused);
     findings.sort_by_key(|finding| finding.position().map(|position| (position.line, position.column)));
-    Judged { migration, findings, fixes: fixes(script, &places) }
+    Judged { migration, findings, fixes: fixes(script, &places, &looked.alone) }
 }
 
 /// The script's text as it may be shown: what is found may end up in the log of a CI machine. Every byte stays in its place.
@@ -117,10 +117,14 @@ fn without_secrets(script: &Script, places: &[Finding]) -> String {
 }
 
 /// One for each statement: what is mended may be mended further next time.
-fn fixes(script: &Script, places: &[Finding]) -> Vec<(usize, Fix)> {
+fn fixes(script: &Script, places: &[Finding], alone: &[(usize, Fix)]) -> Vec<(usize, Fix)> {
     let fix = |(n, range): (usize, &Range<usize>)| {
         let is_there = |finding: &&Finding| range.contains(&finding.span.start) && finding.fix.is_some();
-        Some((n, places.iter().find(is_there)?.fix.clone()?))
+        let of_rule = places.iter().find(is_there).and_then(|finding| finding.fix.as_ref());
+        let stands_alone = script.directives().no_transaction && script.statements().len() == 1;
+        let begins_there = |(start, _): &&(usize, Fix)| *start == range.start && !stands_alone;
+        let of_place = || alone.iter().find(begins_there).map(|(_, fix)| fix);
+        Some((n, of_rule.or_else(of_place)?.clone()))
     };
     script.statements().iter().enumerate().filter_map(fix).collect()
 }

@@ -181,7 +181,11 @@ impl<'a> Downs<'a> {
                 });
                 let statement =
                     statement.ok_or_else(|| format!("{} does not make `{name}` again", self.script.file()))?;
-                let at = statement.to_lowercase().find("index").map_or(0, |at| at + "index".len());
+                let words = statement.to_lowercase();
+                if words.contains(" concurrently ") {
+                    return Ok(WayBack::Sql(statement));
+                }
+                let at = words.find("index").map_or(0, |at| at + "index".len());
                 let (head, tail) = statement.split_at(at);
                 Ok(WayBack::Sql(format!("{head} CONCURRENTLY{tail}")))
             }
@@ -287,6 +291,26 @@ mod tests {
         assert_eq!(mended.up, "-- stairwell: no-transaction\ncreate index CONCURRENTLY i on users (name);\n");
         assert_eq!(mended.down.as_deref(), Some("-- stairwell: no-transaction\nDROP INDEX CONCURRENTLY i;\n"));
         assert_eq!(mended.later, []);
+    }
+
+    #[test]
+    fn what_cannot_run_in_a_transaction_gets_a_migration_of_its_own() {
+        let up = "alter table users add column a text;\ncreate index concurrently i on app.users (a);\ndrop index concurrently j;\n";
+        let down = "create index concurrently j on users (b);\ndrop index concurrently app.i;\nalter table users drop column a;\n";
+        let split = mended(&[(up, Some(&down.replace("app.i", "i")))]);
+        insta::assert_snapshot!(shown(split[0].as_ref().unwrap()));
+        let without = mended(&[("create index concurrently i on users (a);\n", Some("drop index i;\n"))]);
+        let without = without[0].as_ref().unwrap();
+        assert_eq!(without.up, "-- stairwell: no-transaction\ncreate index concurrently i on users (a);\n");
+        assert_eq!(without.later, []);
+        // One that stands alone already stays.
+        let good = "-- stairwell: no-transaction\ncreate index concurrently i on users (a);\n";
+        let good = mended(&[(good, Some("-- stairwell: no-transaction\ndrop index concurrently i;\n"))]);
+        assert!(
+            good.iter().all(|it| it
+                .as_ref()
+                .is_ok_and(|it| it.up.matches("no-transaction").count() == 1 && it.later.is_empty()))
+        );
     }
 
     #[test]
